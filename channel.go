@@ -1,0 +1,387 @@
+package sluice
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+
+	"sync"
+	"time"
+)
+
+// A Channel is a bounded first-in-first-out queue between any number of producers
+// and consumers. A full channel suspends the sender, an empty one the receiver;
+// suspended goroutines are served in the order in which they came, hold no thread
+// and use no processor. All methods may be called by any goroutine.
+//
+// # Who ends it
+//
+// Producers call [Channel.Close] or [Channel.Drain], consumers [Channel.Stop],
+// either side [Channel.Abort] on failure. In a [Network] nodes need none of them:
+// the network ends channels as nodes return.
+//
+//	            later sends    waiting senders     buffered messages   receive
+//	Close       ErrClosed      ErrClosed           still delivered     then io.EOF
+//	Drain       as Close, and returns once the buffered messages were received
+//	Stop        ErrStopped     ErrStopped          released            io.EOF
+//	Abort(err)  *AbortError    *AbortError         released            *AbortError
+//
+// All are idempotent and wake every waiter at once. The first one wins, but Stop
+// and Abort override a Close that still has messages waiting.
+//
+// # Who owns a message
+//
+// A successful send empties the caller's message: it belongs to the channel, and
+// then to whoever receives it. On any error it is still the caller's. A context is
+// looked at only when a call has to wait; if it ends meanwhile, the call returns
+// ctx.Err() and the message is where it was, or the call succeeded.
+type Channel struct {
+	name     string
+	slots    int
+	maxBytes int64        // of the messages waiting; 0 is no limit
+	only     *payloadType // nil accepts every payload
+	net      *Network     // nil for a channel of its own
+	invalid  error        // what was wrong with its options
+
+	// The fields of the fast path come first and fill two cache lines of 64 bytes,
+	// because with producer and consumer on two processors, moving those lines
+	// between them is most of the price of a message.
+	mu struct {
+		sync.Mutex
+		ending ending
+		sized  bool // some message has a size: sizes is in use
+
+		// The queue: messages in a ring that grows up to slots, and behind them
+		// those of suspended senders. Receivers wait only while both are empty.
+		count    int
+		head     int
+		ring     []Message
+		received uint64 // what was sent is this, what was dropped, and count
+
+		senders            waiterList
+		receivers          waiterList
+		sendPool, recvPool waiterPool
+		runDone            <-chan struct{} // of the network's run, whose end aborts this channel
+
+		sizes         []int64 // beside the ring, in bytes
+		bytes         int64   // in the ring
+		bytesReceived int64
+		bytesDropped  int64
+		dropped       uint64
+
+		drainers  waiterList
+		throttles []*Throttle
+		meta      *Meta
+		cause     error // of an abort, as its *AbortError
+		anyPool   *anyWait
+		watches   [2]watch
+	}
+
+	// Nodes of the run that have not returned, guarded by the lock of the network.
+	writersLeft, readersLeft int
+
+	// Time that nodes have waited here, not counting waits in progress.
+	sendWait, recvWait durationCounter
+}
+
+type payloadType struct {
+	want reflect.Type
+	is   func(payload any) bool
+}
+
+// A ChannelOption sets up a channel.
+type ChannelOption func(*Channel)
+
+// Slots sets how many messages the channel holds. The default is 1, which couples
+// producer and consumer tightly; a pipeline of large messages rarely gains from
+// more. With n < 1, NewChannel panics and a network's Run returns an error.
+func Slots(n int) ChannelOption {
+	return func(c *Channel) {
+		if n < 1 {
+			c.invalid = fmt.Errorf("%d slots: a channel needs at least 1", n)
+		}
+		c.slots = n
+	}
+}
+
+// Bytes also bounds the bytes that wait in the channel, as their payloads' Content
+// gives them. A message larger than the bound still fits an empty channel. With
+// n < 1, NewChannel panics and a network's Run returns an error.
+func Bytes(n int64) ChannelOption {
+	return func(c *Channel) {
+		if n < 1 {
+			c.invalid = fmt.Errorf("a bound of %d bytes: it must be at least 1", n)
+		}
+		c.maxBytes = n
+	}
+}
+
+// Of makes the channel accept only payloads of type T, which may be an interface
+// type. Sending any other is a [*TypeError] at the sender.
+func Of[T any]() ChannelOption {
+	return func(c *Channel) {
+		c.only = &payloadType{
+			want: reflect.TypeFor[T](),
+			is:   func(payload any) bool { _, ok := payload.(T); return ok },
+		}
+	}
+}
+
+// NewChannel returns an open channel that belongs to no network. The name is for
+// errors and reports. It panics if an option makes no sense.
+func NewChannel(name string, opts ...ChannelOption) *Channel {
+	c := newChannel(name, opts)
+	if c.invalid != nil {
+		panic(fmt.Sprintf("sluice: channel %q: %v", name, c.invalid))
+	}
+	return c
+}
+
+func newChannel(name string, opts []ChannelOption) *Channel {
+	c := &Channel{name: name, slots: 1}
+	for _, opt := range opts {
+		opt(c)
+	}
+	return c
+}
+
+// unbounded is the number of slots of a channel that never suspends a sender.
+const unbounded = math.MaxInt
+
+// Name returns the name the channel was made with.
+func (c *Channel) Name() string { return c.name }
+
+// Len returns the number of messages in the buffer, not counting those that
+// suspended senders hold.
+func (c *Channel) Len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.count
+}
+
+// ChannelStats is what went through a channel and how it stands. Wait times are
+// measured in a network's run only, with a clock that ticks every few milliseconds,
+// and include waits in progress when they come from [Network.Snapshot].
+type ChannelStats struct {
+	State     string // "open", "closed", "stopped" or "aborted"
+	Slots     int
+	Len       int    // messages in the buffer
+	Bytes     int64  // of these
+	Sent      uint64 // messages
+	Received  uint64
+	Dropped   uint64 // sent, but released by Stop or Abort
+	BytesSent int64
+	Senders   int // suspended now
+	Receivers int
+	SendWait  time.Duration // summed over senders
+	RecvWait  time.Duration // summed over receivers
+}
+
+// Stats returns counts that are consistent with each other.
+func (c *Channel) Stats() ChannelStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return ChannelStats{
+		State:     c.mu.ending.String(),
+		Slots:     c.slots,
+		Len:       c.mu.count,
+		Bytes:     c.mu.bytes,
+		Sent:      c.mu.received + c.mu.dropped + uint64(c.mu.count),
+		Received:  c.mu.received,
+		Dropped:   c.mu.dropped,
+		BytesSent: c.mu.bytesReceived + c.mu.bytesDropped + c.mu.bytes,
+		Senders:   c.mu.senders.len(),
+		Receivers: c.mu.receivers.len(),
+		SendWait:  c.sendWait.value(),
+		RecvWait:  c.recvWait.value(),
+	}
+}
+
+// refuse returns why the channel would never take such a message, or nil.
+func (c *Channel) refuse(m *Message) error {
+	if m.payload == nil {
+		return ErrEmptyMessage
+	}
+	if c.only != nil && !c.only.is(m.payload) {
+		return &TypeError{Want: c.only.want, Got: reflect.TypeOf(m.payload)}
+	}
+	return nil
+}
+
+// fits reports whether the buffer has room for a message of that size. It always
+// has when receivers wait, because they wait only while it is empty. Callers hold
+// the lock.
+func (c *Channel) fits(size int64) bool {
+	return c.mu.count < c.slots &&
+		(c.maxBytes == 0 || c.mu.count == 0 || size <= c.maxBytes-c.mu.bytes)
+}
+
+// accepts reports whether a message of that size can be put now: the channel is
+// open, nobody is before it, and it fits. Callers hold the lock.
+func (c *Channel) accepts(size int64) bool {
+	return c.mu.ending == open && c.mu.senders.first == nil && c.fits(size)
+}
+
+// put moves a message that fits into the channel: to the first waiting receiver,
+// or else into the ring. Callers hold the lock.
+func (c *Channel) put(m *Message, size int64, woken *wakeList) {
+	if w := c.mu.receivers.claim(); w != nil {
+		c.mu.received++
+		c.mu.bytesReceived += size
+		c.mu.receivers.remove(w)
+		woken.add(w)
+		if w.batch == nil {
+			w.msg = *m
+			return
+		}
+		w.batch[0], w.n = *m, 1
+		woken.batch = w
+		return
+	}
+	// A RecvN that was served just now takes more, as long as nobody else waits.
+	if w := woken.batch; w != nil && c.mu.count == 0 && w.n < len(w.batch) {
+		c.mu.received++
+		c.mu.bytesReceived += size
+		w.batch[w.n] = *m
+		w.n++
+		return
+	}
+	c.push(m, size)
+}
+
+// push appends to the ring. Callers hold the lock.
+func (c *Channel) push(m *Message, size int64) {
+	if c.mu.count == len(c.mu.ring) {
+		c.grow(1)
+	}
+	at := c.tail()
+	c.mu.ring[at] = *m
+	c.mu.count++
+	if size != 0 || c.mu.sized {
+		c.weigh(at, size)
+	}
+}
+
+// weigh notes the size of the message at that place of the ring.
+func (c *Channel) weigh(at int, size int64) {
+	if !c.mu.sized {
+		c.mu.sized = true
+		c.mu.sizes = make([]int64, len(c.mu.ring))
+	}
+	c.mu.sizes[at] = size
+	c.mu.bytes += size
+}
+
+// tail returns the first free place of the ring, which has one.
+func (c *Channel) tail() int {
+	at := c.mu.head + c.mu.count
+	if at >= len(c.mu.ring) {
+		at -= len(c.mu.ring)
+	}
+	return at
+}
+
+// pop takes the oldest message of the ring, which is not empty. Callers hold the
+// lock, and call popped before they release it.
+func (c *Channel) pop() Message {
+	at := c.mu.head
+	m := c.mu.ring[at]
+	c.mu.ring[at] = Message{}
+	c.mu.received++
+	if c.mu.sized {
+		c.mu.bytes -= c.mu.sizes[at]
+		c.mu.bytesReceived += c.mu.sizes[at]
+	}
+	c.mu.count--
+	c.mu.head++
+	if c.mu.head == len(c.mu.ring) {
+		c.mu.head = 0
+	}
+	return m
+}
+
+// grow makes room in the ring for n more messages, or for all slots.
+func (c *Channel) grow(n int) {
+	size := min(max(2*len(c.mu.ring), c.mu.count+n), c.slots)
+	ring := make([]Message, size)
+	k := copy(ring, c.mu.ring[c.mu.head:])
+	copy(ring[k:], c.mu.ring[:c.mu.head])
+	if c.mu.sized {
+		sizes := make([]int64, size)
+		copy(sizes[copy(sizes, c.mu.sizes[c.mu.head:]):], c.mu.sizes[:c.mu.head])
+		c.mu.sizes = sizes
+	}
+	c.mu.ring, c.mu.head = ring, 0
+}
+
+// pushPlain moves as many of the messages, whose sizes are 0, into the ring as fit,
+// in at most two pieces, and returns how many. Callers hold the lock.
+func (c *Channel) pushPlain(ms []Message) int {
+	if c.mu.sized || !c.fits(0) {
+		return 0
+	}
+	n := min(len(ms), c.slots-c.mu.count)
+	if c.mu.count+n > len(c.mu.ring) {
+		c.grow(n)
+	}
+	at := c.tail()
+	k := copy(c.mu.ring[at:], ms[:n])
+	copy(c.mu.ring, ms[k:n])
+	c.mu.count += n
+	clear(ms[:n])
+	return n
+}
+
+// popPlain takes as many messages as there are and into holds, in at most two
+// pieces, and returns how many. Callers hold the lock and call popped.
+func (c *Channel) popPlain(into []Message) int {
+	if c.mu.sized {
+		return 0
+	}
+	n := min(len(into), c.mu.count)
+	head := c.mu.ring[c.mu.head:min(c.mu.head+n, len(c.mu.ring))]
+	rest := c.mu.ring[:n-len(head)]
+	copy(into[copy(into, head):], rest)
+	clear(head)
+	clear(rest)
+	c.mu.received += uint64(n)
+	c.mu.count -= n
+	c.mu.head += n
+	if c.mu.head >= len(c.mu.ring) {
+		c.mu.head -= len(c.mu.ring)
+	}
+	return n
+}
+
+// refill moves messages of suspended senders into the channel, first come first
+// served, as far as they fit. Callers hold the lock.
+func (c *Channel) refill(woken *wakeList) {
+	for w := c.mu.senders.first; w != nil && c.fits(w.bytes); w = c.mu.senders.first {
+		if !w.claim() {
+			c.mu.senders.remove(w)
+			continue
+		}
+		if w.batch == nil {
+			c.put(&w.msg, w.bytes, woken)
+		} else if c.putBatch(w, woken); w.n < len(w.batch) {
+			continue
+		}
+		c.mu.senders.remove(w)
+		woken.add(w)
+	}
+}
+
+// putBatch puts the next messages of a batch, at least one of which fits. Callers
+// hold the lock.
+func (c *Channel) putBatch(w *waiter, woken *wakeList) {
+	if c.mu.receivers.first == nil && woken.batch == nil {
+		if n := c.pushPlain(w.batch[w.n:]); n > 0 {
+			w.n += n
+			return
+		}
+	}
+	m := &w.batch[w.n]
+	c.put(m, 0, woken)
+	*m = Message{}
+	w.n++
+}

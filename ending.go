@@ -1,0 +1,176 @@
+package sluice
+
+import (
+	"context"
+	"io"
+
+	"github.com/seed14ed4225/sluice/internal/wait"
+)
+
+// ending is how a channel was ended.
+type ending uint8
+
+const (
+	open ending = iota
+	closed
+	stopped
+	aborted
+)
+
+var endingNames = [...]string{"open", "closed", "stopped", "aborted"}
+
+func (e ending) String() string { return endingNames[e] }
+
+// ended returns how the channel was ended.
+func (c *Channel) ended() ending {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.ending
+}
+
+// Close says that nothing more will be sent. What is in the buffer is still
+// delivered, then receivers get io.EOF. A sender that is waiting gets [ErrClosed]
+// and keeps its message. The side channel is closed too.
+//
+// After a network's run was cancelled or failed, Close on one of its channels
+// aborts it instead, so that half the data is not taken for all of it.
+func (c *Channel) Close() {
+	if c.net != nil {
+		if cause := c.net.interrupted(); cause != nil {
+			c.Abort(cause)
+			return
+		}
+	}
+	c.end(closed, nil)
+}
+
+// Drain closes the channel and waits until everything in it was received. It
+// returns nil then; [ErrStopped] or the [*AbortError] if the other side did not
+// want all of it; or ctx.Err(), and the channel stays closed.
+func (c *Channel) Drain(ctx context.Context) error {
+	c.Close()
+	c.mu.Lock()
+	if c.mu.ending != closed || c.mu.count == 0 {
+		defer c.mu.Unlock()
+		if c.mu.ending == closed {
+			return nil
+		}
+		return c.sendError()
+	}
+	w := (&waiterPool{}).take()
+	c.mu.drainers.append(w)
+	return c.park(ctx, w, wait.ToDrain)
+}
+
+// Stop says that nothing more is wanted. Senders get [ErrStopped] and keep their
+// messages; what is in the buffer is released, receivers get io.EOF. Unread
+// metadata is released too.
+func (c *Channel) Stop() { c.end(stopped, nil) }
+
+// Abort ends the channel because something failed. Both sides get an [*AbortError]
+// that wraps cause, or [ErrAborted] if cause is nil; what is in the buffer is
+// released, and so is unread metadata.
+func (c *Channel) Abort(cause error) {
+	if cause == nil {
+		cause = ErrAborted
+	}
+	c.end(aborted, cause)
+}
+
+// end is the one place where a channel ends. Payloads are released outside the
+// lock, because their Release methods are not ours.
+func (c *Channel) end(how ending, cause error) {
+	var woken wakeList
+	var dropped []Message
+	c.mu.Lock()
+	if c.mu.ending == open || c.mu.ending == closed && c.mu.count > 0 && how != closed {
+		c.mu.ending = how
+		if how == aborted {
+			c.mu.cause = &AbortError{Channel: c.name, Cause: cause}
+		}
+		if how != closed {
+			dropped = c.drop()
+		}
+		c.finish(&c.mu.senders, c.sendError(), &woken)
+		for _, t := range c.mu.throttles {
+			c.finish(&t.waiting, c.sendError(), &woken)
+		}
+		if c.mu.count == 0 {
+			c.finish(&c.mu.receivers, c.recvError(), &woken)
+			c.finish(&c.mu.drainers, c.sendError(), &woken)
+		}
+		c.unwatch()
+	}
+	meta := c.mu.meta
+	c.mu.Unlock()
+
+	woken.signal()
+	for i := range dropped {
+		dropped[i].Release()
+	}
+	if meta != nil {
+		meta.queue.end(how, cause)
+	}
+}
+
+// joinRun makes the end of a network's run one of the things that wake waiters here,
+// through the abort that follows it.
+func (c *Channel) joinRun(done <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.runDone = done
+	if c.mu.meta != nil {
+		c.mu.meta.queue.joinRun(done)
+	}
+}
+
+// finish unlinks every waiter of a list with the same outcome. Callers hold the
+// lock.
+func (c *Channel) finish(l *waiterList, outcome error, woken *wakeList) {
+	for w := l.first; w != nil; w = l.first {
+		l.remove(w)
+		if w.any != nil && !w.any.ended(w, outcome) {
+			continue // it still waits for other channels
+		}
+		w.err = outcome
+		woken.add(w)
+	}
+}
+
+// drop takes all messages out of the buffer, in order. Callers hold the lock, and
+// release the messages outside of it.
+func (c *Channel) drop() []Message {
+	n, bytes := c.mu.count, c.mu.bytes
+	ms := make([]Message, 0, n)
+	for range n {
+		ms = append(ms, c.pop())
+	}
+	c.mu.received -= uint64(n)
+	c.mu.dropped += uint64(n)
+	c.mu.bytesReceived -= bytes
+	c.mu.bytesDropped += bytes
+	c.mu.ring, c.mu.sizes, c.mu.sized, c.mu.head = nil, nil, false, 0
+	return ms
+}
+
+// sendError is what senders get once the channel has ended. Callers hold the lock.
+func (c *Channel) sendError() error {
+	switch c.mu.ending {
+	case closed:
+		return ErrClosed
+	case stopped:
+		return ErrStopped
+	case aborted:
+		return c.mu.cause
+	}
+	return nil
+}
+
+// recvError is what receivers get once the channel has ended and its buffer is
+// empty. Callers hold the lock.
+func (c *Channel) recvError() error {
+	if c.mu.ending == aborted {
+		return c.mu.cause
+	}
+	return io.EOF
+}

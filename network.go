@@ -1,0 +1,441 @@
+package sluice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"reflect"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/seed14ed4225/sluice/internal/wait"
+)
+
+// A Network is a set of nodes joined by channels, run together and ended together.
+//
+// Make its channels with [Network.Channel], its nodes with [Network.Node], then
+// call [Network.Run] once. Nodes need not end channels: a channel is closed when
+// the last node that writes it has returned nil, and stopped when the last node
+// that reads it has. When a node fails, panics or calls runtime.Goexit, or the
+// context of Run ends, the context of every node is cancelled and every channel is
+// aborted, before any other node's return closes anything: io.EOF never means that
+// something went wrong.
+type Network struct {
+	name       string
+	stallAfter time.Duration
+	log        *slog.Logger
+	clock      wait.Clock
+
+	mu struct {
+		sync.Mutex
+		phase    phase
+		nodes    []*node
+		channels []*Channel
+		misuse   []error // found while building, reported by Run
+
+		left     int     // nodes that have not returned
+		failures []error // of nodes, in the order in which they came
+		cause    error   // why the run was interrupted: a *NodeError, or the context's cause
+		aborting bool    // and somebody is telling everyone
+		started  time.Time
+		ended    time.Time
+	}
+
+	// Set by Run before the first node starts.
+	ctx    context.Context
+	parent context.Context
+	cancel context.CancelCauseFunc
+	run    sync.WaitGroup
+}
+
+type phase uint8
+
+const (
+	building phase = iota
+	running
+	over
+)
+
+// A NetworkOption sets up a network.
+type NetworkOption func(*Network)
+
+// WithLogger sets where stall reports go. The default is slog.Default().
+func WithLogger(log *slog.Logger) NetworkOption {
+	return func(n *Network) { n.log = log }
+}
+
+// WithStallAfter sets after how long without any movement the network logs a stall
+// report. The default is 30 seconds; 0 turns the reports off.
+func WithStallAfter(d time.Duration) NetworkOption {
+	return func(n *Network) { n.stallAfter = d }
+}
+
+// NewNetwork returns an empty network. The name is for reports.
+func NewNetwork(name string, opts ...NetworkOption) *Network {
+	n := &Network{name: name, stallAfter: 30 * time.Second}
+	for _, opt := range opts {
+		opt(n)
+	}
+	if n.log == nil {
+		n.log = slog.Default()
+	}
+	return n
+}
+
+// Channel adds a channel. Names are unique within the network; what is wrong with
+// name or options is an error of Run. It panics once the network has run.
+func (n *Network) Channel(name string, opts ...ChannelOption) *Channel {
+	c := newChannel(name, opts)
+	c.net = n
+	n.build(func() { n.mu.channels = append(n.mu.channels, c) })
+	return c
+}
+
+// Node adds a node: run, called once in a goroutine of its own, with a context that
+// ends when the network does. The ports say which channels it reads and writes. A
+// node returns nil at the end of its work or when nobody wants its output any more
+// ([ErrStopped] may be returned as it is); any other error ends the network. What is
+// wrong with name, run or ports is an error of Run. It panics once the network has
+// run.
+func (n *Network) Node(name string, run func(context.Context) error, ports ...Port) {
+	nd := &node{name: name, run: run, ports: ports, net: n}
+	nd.waits.Init(nd, &n.clock)
+	n.build(func() { n.mu.nodes = append(n.mu.nodes, nd) })
+}
+
+func (n *Network) build(add func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.phase != building {
+		panic(fmt.Sprintf("sluice: network %q is changed after it was run", n.name))
+	}
+	add()
+}
+
+// A Port joins a node to channels that it reads or writes.
+type Port struct {
+	channels  []*Channel
+	writes    bool
+	unordered bool
+}
+
+// Reads is the port of a node that receives from these channels.
+func Reads(cs ...*Channel) Port { return Port{channels: cs} }
+
+// Writes is the port of a node that sends to these channels.
+func Writes(cs ...*Channel) Port { return Port{channels: cs, writes: true} }
+
+// Unordered says that the numbers a node sends through this port need not rise, as
+// when it merges channels in order of arrival. The debug build, which checks that
+// numbers rise, leaves such a port out.
+func (p Port) Unordered() Port {
+	p.unordered = true
+	return p
+}
+
+// node is a node of a network and how its run stands.
+type node struct {
+	name  string
+	run   func(context.Context) error
+	ports []Port
+	net   *Network
+	waits wait.Node
+
+	// Guarded by the lock of the network.
+	state nodeState
+	ended time.Duration
+}
+
+type nodeState uint8
+
+const (
+	pending nodeState = iota
+	started
+	done
+	failed
+)
+
+// each yields the channels of the node's ports of one direction.
+func (nd *node) each(writes bool) func(yield func(*Channel) bool) {
+	return func(yield func(*Channel) bool) {
+		for _, p := range nd.ports {
+			if p.writes != writes {
+				continue
+			}
+			for _, c := range p.channels {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Run starts every node, waits for all of them and returns what went wrong: nil
+// if nothing did; one error per node that failed ([*NodeError], joined, the first
+// one first); or the context's cause if ctx ended and no node failed by itself.
+// Errors that only pass on the end of the network are left out. A network that
+// cannot work (a channel without writer or reader, a name used twice, ...) is
+// reported before anything starts. Run can be called once.
+//
+// When Run returns, all nodes have, and no payload is left in any channel.
+func (n *Network) Run(ctx context.Context) error {
+	if err := n.begin(ctx); err != nil {
+		return err
+	}
+	// The context may end by itself, at any time: abort then, as for a failure.
+	interrupted := make(chan struct{})
+	unwatch := context.AfterFunc(n.ctx, func() {
+		defer close(interrupted)
+		n.interrupt(context.Cause(n.ctx))
+	})
+	stopClock := n.startClock()
+
+	n.run.Add(len(n.mu.nodes))
+	for _, nd := range n.mu.nodes {
+		go nd.main(wait.NewContext(n.ctx, &nd.waits))
+	}
+	n.run.Wait()
+
+	stopClock()
+	if !unwatch() {
+		<-interrupted
+	}
+	return n.finish()
+}
+
+// begin checks the network and makes it ready to start.
+func (n *Network) begin(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.phase != building {
+		return fmt.Errorf("sluice: network %q was run already; a network runs once", n.name)
+	}
+	if err := n.check(); err != nil {
+		return err
+	}
+	n.mu.phase = running
+	n.mu.started = time.Now()
+	n.parent = ctx
+	n.ctx, n.cancel = context.WithCancelCause(ctx)
+	for _, c := range n.mu.channels {
+		c.joinRun(n.ctx.Done())
+	}
+	n.mu.left = len(n.mu.nodes)
+	for _, nd := range n.mu.nodes {
+		nd.state = started
+		for c := range nd.each(true) {
+			c.writersLeft++
+		}
+		for c := range nd.each(false) {
+			c.readersLeft++
+		}
+	}
+	return nil
+}
+
+// main is the goroutine of a node. Its deferred call sees the three ways out: a
+// return, a panic, and runtime.Goexit, which is neither.
+func (nd *node) main(ctx context.Context) {
+	defer nd.net.run.Done()
+	var err error
+	returned := false
+	defer func() {
+		if !returned {
+			if value := recover(); value != nil {
+				err = &PanicError{Value: value, Stack: debug.Stack()}
+			} else {
+				err = errors.New("left by runtime.Goexit instead of returning")
+			}
+		}
+		nd.net.returned(nd, err)
+	}()
+	err = nd.run(ctx)
+	returned = true
+}
+
+// returned settles what a node's end means for its channels and for the network.
+func (n *Network) returned(nd *node, err error) {
+	n.mu.Lock()
+	n.mu.left--
+	nd.ended = time.Since(n.mu.started)
+	nd.state = done
+	cause := n.interruption()
+	if err != nil {
+		err = nd.verdict(err, cause)
+	}
+	if err != nil {
+		nd.state = failed
+		failure := &NodeError{Node: nd.name, Err: err}
+		n.mu.failures = append(n.mu.failures, failure)
+		if cause == nil {
+			cause = failure
+		}
+	}
+	if cause != nil {
+		if n.mu.cause == nil {
+			n.mu.cause = cause
+		}
+		n.mu.Unlock()
+		n.interrupt(cause)
+		return
+	}
+
+	// Closing is one step with the check above, so that no channel is closed after
+	// a failure. Stopping releases payloads, whose methods are not ours to call
+	// under a lock, and no receiver is left to misunderstand it.
+	for c := range nd.each(true) {
+		if c.writersLeft--; c.writersLeft == 0 {
+			c.end(closed, nil)
+		}
+	}
+	var unread []*Channel
+	for c := range nd.each(false) {
+		if c.readersLeft--; c.readersLeft == 0 {
+			unread = append(unread, c)
+		}
+	}
+	n.mu.Unlock()
+	for _, c := range unread {
+		c.Stop()
+	}
+}
+
+// verdict returns the error that counts against a node that returned err, or nil.
+func (nd *node) verdict(err, cause error) error {
+	if _, panicked := err.(*PanicError); panicked {
+		return err
+	}
+	switch {
+	case cause != nil && nd.net.echoes(err, cause):
+		return nil
+	case every(err, func(err error) bool { return err == ErrStopped }):
+		return nd.unwanted(err)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("returned %w; return nil at the end of input", err)
+	}
+	return err
+}
+
+// unwanted decides whether a node that gave up on a stopped output ended well: it
+// did if all its outputs have ended, for if one is still read, the reader would
+// take what it got for all there is.
+func (nd *node) unwanted(err error) error {
+	outputs := 0
+	for c := range nd.each(true) {
+		outputs++
+		if c.ended() == open {
+			return fmt.Errorf("ended (%w) while its output %q is still wanted; leave out the one that was stopped and go on with the other", err, c.name)
+		}
+	}
+	if outputs == 0 {
+		return err
+	}
+	return nil
+}
+
+// echoes reports whether err only passes on that the network was interrupted.
+func (n *Network) echoes(err, cause error) bool {
+	return every(err, func(err error) bool {
+		if abort, ok := err.(*AbortError); ok {
+			err = abort.Cause
+		}
+		return same(err, cause) || same(err, n.ctx.Err()) || same(err, context.Cause(n.ctx))
+	})
+}
+
+// every reports whether each branch of an error tree has an error that matches: a
+// chain of wrapped errors is one branch, joined errors are several.
+func every(err error, match func(error) bool) bool {
+	if match(err) {
+		return true
+	}
+	switch wrapped := err.(type) {
+	case interface{ Unwrap() error }:
+		inner := wrapped.Unwrap()
+		return inner != nil && every(inner, match)
+	case interface{ Unwrap() []error }:
+		for _, inner := range wrapped.Unwrap() {
+			if !every(inner, match) {
+				return false
+			}
+		}
+		return len(wrapped.Unwrap()) > 0
+	}
+	return false
+}
+
+// same is == for errors, some of which cannot be compared.
+func same(a, b error) bool {
+	return a != nil && b != nil && reflect.TypeOf(a).Comparable() && a == b
+}
+
+// interruption returns why the run does not go on, or nil if it does: a failure,
+// or the end of its context, which is seen here before anybody was told. Callers
+// hold the lock.
+func (n *Network) interruption() error {
+	switch {
+	case n.mu.cause != nil:
+		return n.mu.cause
+	case n.ctx.Err() != nil:
+		return context.Cause(n.ctx)
+	case n.parent.Err() != nil:
+		return context.Cause(n.parent)
+	}
+	return nil
+}
+
+// interrupted is interruption for those who do not hold the lock, and nil outside
+// a run.
+func (n *Network) interrupted() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.phase == building {
+		return nil
+	}
+	return n.interruption()
+}
+
+// interrupt ends the network early: every node's context, then every channel. It
+// may be called several times; the first call does it, with the first cause.
+func (n *Network) interrupt(cause error) {
+	n.mu.Lock()
+	if n.mu.aborting || n.mu.left == 0 && n.mu.cause == nil {
+		n.mu.Unlock()
+		return // somebody is at it, or the run is complete
+	}
+	n.mu.aborting = true
+	if n.mu.cause == nil {
+		n.mu.cause = cause
+	}
+	cause = n.mu.cause
+	channels := n.mu.channels
+	n.mu.Unlock()
+	n.cancel(cause)
+	for _, c := range channels {
+		c.Abort(cause)
+	}
+}
+
+// finish ends the run, after the last node.
+func (n *Network) finish() error {
+	n.mu.Lock()
+	n.mu.phase = over
+	n.mu.ended = time.Now()
+	channels, failures, cause := n.mu.channels, n.mu.failures, n.mu.cause
+	n.mu.Unlock()
+	for _, c := range channels {
+		c.Stop() // all have ended; this releases metadata that nobody read
+	}
+	n.cancel(nil)
+	switch len(failures) {
+	case 0:
+		return cause
+	case 1:
+		return failures[0]
+	}
+	return errors.Join(failures...)
+}

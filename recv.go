@@ -1,0 +1,108 @@
+package sluice
+
+import (
+	"context"
+	"io"
+	"iter"
+
+	"github.com/seed14ed4225/sluice/internal/wait"
+)
+
+// Recv returns the oldest message and waits while there is none. It is the
+// caller's to release or send on. The errors, which come with an empty message:
+//
+//   - io.EOF: the channel was closed and everything in it received, or stopped
+//   - an [*AbortError]
+//   - ctx.Err(): ctx ended while Recv waited, and nothing was received
+func (c *Channel) Recv(ctx context.Context) (m Message, err error) {
+	c.mu.Lock()
+	if c.mu.count > 0 {
+		m = c.pop()
+		if c.mu.senders.first == nil && c.mu.ending == open {
+			c.mu.Unlock()
+			return m, nil
+		}
+		var woken wakeList
+		c.popped(&woken)
+		c.mu.Unlock()
+		woken.signal()
+		return m, nil
+	}
+	return c.recvLater(ctx)
+}
+
+// recvLater is Recv when there is nothing in the buffer. It is called with the
+// lock held and releases it.
+func (c *Channel) recvLater(ctx context.Context) (Message, error) {
+	if c.mu.ending != open {
+		defer c.mu.Unlock()
+		return Message{}, c.recvError()
+	}
+	w := c.mu.recvPool.take()
+	c.mu.receivers.append(w)
+	err := c.park(ctx, w, wait.ToReceive)
+	m := w.msg
+	w.giveBack()
+	return m, err
+}
+
+// RecvN receives up to len(into) messages: those that are there, without waiting
+// for more, but at least one, for which it waits as Recv does. into[:n] are the
+// caller's, and n is 0 if and only if there is an error or into is empty.
+func (c *Channel) RecvN(ctx context.Context, into []Message) (n int, err error) {
+	if len(into) == 0 {
+		return 0, nil
+	}
+	var woken wakeList
+	c.mu.Lock()
+	for n < len(into) && c.mu.count > 0 {
+		n += c.popPlain(into[n:])
+		for n < len(into) && c.mu.count > 0 {
+			into[n] = c.pop()
+			n++
+		}
+		c.popped(&woken)
+	}
+	if n > 0 || c.mu.ending != open {
+		if n == 0 {
+			err = c.recvError()
+		}
+		c.mu.Unlock()
+		woken.signal()
+		return n, err
+	}
+	w := c.mu.recvPool.take()
+	w.batch = into
+	c.mu.receivers.append(w)
+	err = c.park(ctx, w, wait.ToReceive)
+	n = w.n
+	w.giveBack()
+	return n, err
+}
+
+// popped follows one or more pops: it lets waiting senders in, and after a Close
+// notices the end. Callers hold the lock.
+func (c *Channel) popped(woken *wakeList) {
+	c.refill(woken)
+	if c.mu.ending == closed && c.mu.count == 0 {
+		c.finish(&c.mu.drainers, nil, woken)
+	}
+}
+
+// All yields the messages of the channel as they come, with a nil error, and ends
+// at io.EOF, which it does not yield. Any other error is yielded once, last. Each
+// message is the loop body's to release or send on. Breaking out of the loop
+// receives nothing more and leaves the channel as it is.
+func (c *Channel) All(ctx context.Context) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		for {
+			m, err := c.Recv(ctx)
+			if err == io.EOF {
+				return
+			}
+			if !yield(m, err) || err != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package sluice
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seed14ed4225/sluice/internal/wait"
+)
+
+// Send moves *m into the channel and waits while the channel is full. On success
+// *m is empty. On error it is untouched and still the caller's:
+//
+//   - [ErrClosed], [ErrStopped] or an [*AbortError]: the channel was ended
+//   - ctx.Err(): ctx ended while Send waited
+//   - [ErrEmptyMessage], or a [*TypeError] on a channel made with [Of]
+func (c *Channel) Send(ctx context.Context, m *Message) error {
+	if m.payload == nil || c.only != nil {
+		if err := c.refuse(m); err != nil {
+			return err
+		}
+	}
+	if err := c.checkOrder(ctx, m); err != nil {
+		return err
+	}
+	size := sizeOf(m.payload)
+	c.mu.Lock()
+	if c.mu.receivers.first == nil && c.accepts(size) {
+		c.push(m, size)
+		c.mu.Unlock()
+		*m = Message{}
+		return nil
+	}
+	return c.sendSlowly(ctx, m, size)
+}
+
+// sendSlowly is Send when somebody waits, at either side. It is called with the
+// lock held and releases it.
+func (c *Channel) sendSlowly(ctx context.Context, m *Message, size int64) error {
+	if c.accepts(size) {
+		var woken wakeList
+		c.put(m, size, &woken)
+		c.mu.Unlock()
+		*m = Message{}
+		woken.signal()
+		return nil
+	}
+	if c.mu.ending != open {
+		defer c.mu.Unlock()
+		return c.sendError()
+	}
+	w := c.mu.sendPool.take()
+	w.msg, w.bytes = *m, size
+	c.mu.senders.append(w)
+	err := c.park(ctx, w, wait.ToSend)
+	w.giveBack()
+	if err == nil {
+		*m = Message{}
+	}
+	return err
+}
+
+// SendN is Send for several messages, in order, at the price of little more than
+// one. ms[:n] were sent and are empty, ms[n:] are untouched; n < len(ms) comes with
+// an error, as for Send. A message that the channel would never take is found
+// before any is sent. While SendN waits, the elements of ms are the channel's.
+func (c *Channel) SendN(ctx context.Context, ms []Message) (n int, err error) {
+	plain := true
+	for i := range ms {
+		if ms[i].payload == nil || c.only != nil {
+			if err := c.refuse(&ms[i]); err != nil {
+				return 0, fmt.Errorf("message %d of %d: %w", i+1, len(ms), err)
+			}
+		}
+		_, sized := ms[i].payload.(content)
+		plain = plain && !sized
+	}
+	if !plain {
+		return c.sendEach(ctx, ms)
+	}
+	for i := range ms {
+		if err := c.checkOrder(ctx, &ms[i]); err != nil {
+			return 0, err
+		}
+	}
+	var woken wakeList
+	c.mu.Lock()
+	for n < len(ms) && c.accepts(0) {
+		if c.mu.receivers.first == nil && woken.batch == nil {
+			if k := c.pushPlain(ms[n:]); k > 0 {
+				n += k
+				continue
+			}
+		}
+		c.put(&ms[n], 0, &woken)
+		ms[n] = Message{}
+		n++
+	}
+	if n == len(ms) || c.mu.ending != open {
+		if n < len(ms) {
+			err = c.sendError()
+		}
+		c.mu.Unlock()
+		woken.signal()
+		return n, err
+	}
+	woken.signal()
+	w := c.mu.sendPool.take()
+	w.batch = ms[n:]
+	c.mu.senders.append(w)
+	err = c.park(ctx, w, wait.ToSend)
+	n += w.n
+	w.giveBack()
+	return n, err
+}
+
+// sendEach is SendN for payloads that own memory: each is weighed by itself, and
+// none is small enough for the price of a send to matter.
+func (c *Channel) sendEach(ctx context.Context, ms []Message) (n int, err error) {
+	for n < len(ms) && err == nil {
+		if err = c.Send(ctx, &ms[n]); err == nil {
+			n++
+		}
+	}
+	return n, err
+}
