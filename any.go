@@ -3,6 +3,7 @@ package sluice
 import (
 	"context"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"sync/atomic"
 
@@ -91,7 +92,7 @@ func SendAny(ctx context.Context, m *Message, cs ...*Channel) (i int, err error)
 }
 
 // fromRandom yields the channels from a random one on.
-func fromRandom(cs []*Channel) func(yield func(int, *Channel) bool) {
+func fromRandom(cs []*Channel) iter.Seq2[int, *Channel] {
 	return func(yield func(int, *Channel) bool) {
 		if len(cs) == 0 {
 			return
@@ -204,9 +205,12 @@ func anyLater(ctx context.Context, cs []*Channel, t transfer) (int, error) {
 	g := cs[0].takeGroup(len(cs))
 	defer cs[0].giveBackGroup(g)
 	defer g.leave(cs, t)
-	if i, err, settled := g.join(cs, t, wait.FromContext(ctx)); settled {
+	node := wait.FromContext(ctx)
+	since := node.Now()
+	if i, err, settled := g.join(cs, t, node); settled {
 		return i, err
 	}
+	defer node.Add(t.reason(), since)
 	select {
 	case <-g.ready:
 	case <-ctx.Done():
@@ -248,7 +252,7 @@ func (g *anyWait) join(cs []*Channel, t transfer, node *wait.Node) (i int, err e
 			return i, nil, settled
 		}
 		w := t.pool(c).take()
-		w.any, w.index, w.also = g, i, len(g.members) > 0
+		w.any, w.index = g, i
 		g.members = append(g.members, w)
 		how, outcome := c.mu.ending, t.outcome(c)
 		if how == open {

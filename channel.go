@@ -1,6 +1,7 @@
 package sluice
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -41,7 +42,7 @@ type Channel struct {
 	maxBytes int64        // of the messages waiting; 0 is no limit
 	only     *payloadType // nil accepts every payload
 	net      *Network     // nil for a channel of its own
-	invalid  error        // what was wrong with its options
+	invalid  []error      // what was wrong with its options
 
 	// The fields of the fast path come first and fill two cache lines of 64 bytes,
 	// because with producer and consumer on two processors, moving those lines
@@ -72,7 +73,7 @@ type Channel struct {
 		drainers  waiterList
 		throttles []*Throttle
 		meta      *Meta
-		cause     error // of an abort, as its *AbortError
+		abort     *AbortError // once aborted
 		anyPool   *anyWait
 		watches   [2]watch
 	}
@@ -98,7 +99,7 @@ type ChannelOption func(*Channel)
 func Slots(n int) ChannelOption {
 	return func(c *Channel) {
 		if n < 1 {
-			c.invalid = fmt.Errorf("%d slots: a channel needs at least 1", n)
+			c.reject("%d slots: a channel needs at least 1", n)
 		}
 		c.slots = n
 	}
@@ -110,10 +111,15 @@ func Slots(n int) ChannelOption {
 func Bytes(n int64) ChannelOption {
 	return func(c *Channel) {
 		if n < 1 {
-			c.invalid = fmt.Errorf("a bound of %d bytes: it must be at least 1", n)
+			c.reject("a bound of %d bytes: it must be at least 1", n)
 		}
 		c.maxBytes = n
 	}
+}
+
+// reject notes an option that makes no sense.
+func (c *Channel) reject(format string, n any) {
+	c.invalid = append(c.invalid, fmt.Errorf(format, n))
 }
 
 // Of makes the channel accept only payloads of type T, which may be an interface
@@ -132,7 +138,7 @@ func Of[T any]() ChannelOption {
 func NewChannel(name string, opts ...ChannelOption) *Channel {
 	c := newChannel(name, opts)
 	if c.invalid != nil {
-		panic(fmt.Sprintf("sluice: channel %q: %v", name, c.invalid))
+		panic(fmt.Sprintf("sluice: channel %q: %v", name, errors.Join(c.invalid...)))
 	}
 	return c
 }
@@ -163,7 +169,7 @@ func (c *Channel) Len() int {
 // measured in a network's run only, with a clock that ticks every few milliseconds,
 // and include waits in progress when they come from [Network.Snapshot].
 type ChannelStats struct {
-	State     string // "open", "closed", "stopped" or "aborted"
+	State     ChannelState
 	Slots     int
 	Len       int    // messages in the buffer
 	Bytes     int64  // of these
@@ -177,12 +183,22 @@ type ChannelStats struct {
 	RecvWait  time.Duration // summed over receivers
 }
 
+// ChannelState is whether and how a channel was ended.
+type ChannelState string
+
+const (
+	ChannelOpen    ChannelState = "open"
+	ChannelClosed  ChannelState = "closed" // messages may still wait in it
+	ChannelStopped ChannelState = "stopped"
+	ChannelAborted ChannelState = "aborted"
+)
+
 // Stats returns counts that are consistent with each other.
 func (c *Channel) Stats() ChannelStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return ChannelStats{
-		State:     c.mu.ending.String(),
+		State:     c.mu.ending.public(),
 		Slots:     c.slots,
 		Len:       c.mu.count,
 		Bytes:     c.mu.bytes,

@@ -3,6 +3,7 @@ package sluice
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // check returns everything that makes the network impossible to run, joined. Each
@@ -38,21 +39,21 @@ func (n *Network) check() error {
 			report("two channels are called %q", c.name)
 		}
 		names[c.name] = true
-		if c.invalid != nil {
-			report("channel %q: %w", c.name, c.invalid)
+		for _, err := range c.invalid {
+			report("channel %q: %w", c.name, err)
 		}
 		joined[c] = &ends{}
 	}
 
 	for _, nd := range n.mu.nodes {
+		if slices.ContainsFunc(nd.ports, func(p Port) bool { return slices.Contains(p.channels, nil) }) {
+			report("node %q has a nil channel in a port", nd.name)
+		}
 		for _, writes := range []bool{false, true} {
 			verb := map[bool]string{false: "reads", true: "writes"}[writes]
 			seen := map[*Channel]bool{}
 			for c := range nd.each(writes) {
 				switch {
-				case c == nil:
-					report("node %q %s a nil channel", nd.name, verb)
-					continue
 				case c.net == nil:
 					report("node %q %s channel %q, which belongs to no network; make it with Network.Channel", nd.name, verb, c.name)
 					continue

@@ -17,9 +17,9 @@ const (
 	aborted
 )
 
-var endingNames = [...]string{"open", "closed", "stopped", "aborted"}
-
-func (e ending) String() string { return endingNames[e] }
+func (e ending) public() ChannelState {
+	return [...]ChannelState{ChannelOpen, ChannelClosed, ChannelStopped, ChannelAborted}[e]
+}
 
 // ended returns how the channel was ended.
 func (c *Channel) ended() ending {
@@ -32,17 +32,9 @@ func (c *Channel) ended() ending {
 // delivered, then receivers get io.EOF. A sender that is waiting gets [ErrClosed]
 // and keeps its message. The side channel is closed too.
 //
-// After a network's run was cancelled or failed, Close on one of its channels
-// aborts it instead, so that half the data is not taken for all of it.
-func (c *Channel) Close() {
-	if c.net != nil {
-		if cause := c.net.interrupted(); cause != nil {
-			c.Abort(cause)
-			return
-		}
-	}
-	c.end(closed, nil)
-}
+// After a network's run was cancelled or failed, Close and Stop abort its channels
+// instead, so that half the data is not taken for all of it.
+func (c *Channel) Close() { c.endByHand(closed) }
 
 // Drain closes the channel and waits until everything in it was received. It
 // returns nil then; [ErrStopped] or the [*AbortError] if the other side did not
@@ -65,7 +57,7 @@ func (c *Channel) Drain(ctx context.Context) error {
 // Stop says that nothing more is wanted. Senders get [ErrStopped] and keep their
 // messages; what is in the buffer is released, receivers get io.EOF. Unread
 // metadata is released too.
-func (c *Channel) Stop() { c.end(stopped, nil) }
+func (c *Channel) Stop() { c.endByHand(stopped) }
 
 // Abort ends the channel because something failed. Both sides get an [*AbortError]
 // that wraps cause, or [ErrAborted] if cause is nil; what is in the buffer is
@@ -74,20 +66,35 @@ func (c *Channel) Abort(cause error) {
 	if cause == nil {
 		cause = ErrAborted
 	}
-	c.end(aborted, cause)
+	c.end(aborted, &AbortError{Channel: c.name, Cause: cause})
 }
 
-// end is the one place where a channel ends. Payloads are released outside the
+// endByHand closes or stops the channel, unless it belongs to a network that was
+// interrupted and is about to abort it.
+func (c *Channel) endByHand(how ending) {
+	if c.net != nil {
+		if cause := c.net.interrupted(); cause != nil {
+			c.interrupt(cause)
+			return
+		}
+	}
+	c.end(how, nil)
+}
+
+// interrupt aborts the channel because the run of its network was.
+func (c *Channel) interrupt(cause error) {
+	c.end(aborted, &AbortError{Channel: c.name, Cause: cause, run: c.net})
+}
+
+// end is the one place where a channel ends; abort is nil unless it is aborted. Payloads are released outside the
 // lock, because their Release methods are not ours.
-func (c *Channel) end(how ending, cause error) {
+func (c *Channel) end(how ending, abort *AbortError) {
 	var woken wakeList
 	var dropped []Message
 	c.mu.Lock()
 	if c.mu.ending == open || c.mu.ending == closed && c.mu.count > 0 && how != closed {
 		c.mu.ending = how
-		if how == aborted {
-			c.mu.cause = &AbortError{Channel: c.name, Cause: cause}
-		}
+		c.mu.abort = abort
 		if how != closed {
 			dropped = c.drop()
 		}
@@ -109,7 +116,7 @@ func (c *Channel) end(how ending, cause error) {
 		dropped[i].Release()
 	}
 	if meta != nil {
-		meta.queue.end(how, cause)
+		meta.queue.end(how, abort)
 	}
 }
 
@@ -161,7 +168,7 @@ func (c *Channel) sendError() error {
 	case stopped:
 		return ErrStopped
 	case aborted:
-		return c.mu.cause
+		return c.mu.abort
 	}
 	return nil
 }
@@ -170,7 +177,7 @@ func (c *Channel) sendError() error {
 // empty. Callers hold the lock.
 func (c *Channel) recvError() error {
 	if c.mu.ending == aborted {
-		return c.mu.cause
+		return c.mu.abort
 	}
 	return io.EOF
 }

@@ -48,6 +48,8 @@ func (e *TypeError) Error() string {
 type AbortError struct {
 	Channel string
 	Cause   error
+
+	run *Network // whose interruption this is, or nil
 }
 
 func (e *AbortError) Error() string {

@@ -17,7 +17,7 @@ func (c *Channel) Meta() *Meta {
 		queue := NewChannel(c.name+" (metadata)", Slots(unbounded))
 		queue.net = c.net
 		queue.mu.runDone = c.mu.runDone
-		queue.mu.ending, queue.mu.cause = c.mu.ending, c.mu.cause
+		queue.mu.ending, queue.mu.abort = c.mu.ending, c.mu.abort
 		c.mu.meta = &Meta{queue: queue}
 	}
 	return c.mu.meta

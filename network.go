@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"reflect"
 	"runtime/debug"
@@ -159,14 +160,14 @@ const (
 )
 
 // each yields the channels of the node's ports of one direction.
-func (nd *node) each(writes bool) func(yield func(*Channel) bool) {
+func (nd *node) each(writes bool) iter.Seq[*Channel] {
 	return func(yield func(*Channel) bool) {
 		for _, p := range nd.ports {
 			if p.writes != writes {
 				continue
 			}
 			for _, c := range p.channels {
-				if !yield(c) {
+				if c != nil && !yield(c) { // check reports a nil one
 					return
 				}
 			}
@@ -300,7 +301,7 @@ func (n *Network) returned(nd *node, err error) {
 	}
 	n.mu.Unlock()
 	for _, c := range unread {
-		c.Stop()
+		c.end(stopped, nil)
 	}
 }
 
@@ -313,6 +314,9 @@ func (nd *node) verdict(err, cause error) error {
 	case cause != nil && nd.net.echoes(err, cause):
 		return nil
 	case every(err, func(err error) bool { return err == ErrStopped }):
+		if cause != nil {
+			return nil // the other side may have left because of it
+		}
 		return nd.unwanted(err)
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("returned %w; return nil at the end of input", err)
@@ -341,6 +345,9 @@ func (nd *node) unwanted(err error) error {
 func (n *Network) echoes(err, cause error) bool {
 	return every(err, func(err error) bool {
 		if abort, ok := err.(*AbortError); ok {
+			if abort.run == n {
+				return true
+			}
 			err = abort.Cause
 		}
 		return same(err, cause) || same(err, n.ctx.Err()) || same(err, context.Cause(n.ctx))
@@ -368,9 +375,15 @@ func every(err error, match func(error) bool) bool {
 	return false
 }
 
-// same is == for errors, some of which cannot be compared.
+// same is == for errors, or deep equality for those that cannot be compared.
 func same(a, b error) bool {
-	return a != nil && b != nil && reflect.TypeOf(a).Comparable() && a == b
+	if a == nil || b == nil || reflect.TypeOf(a) != reflect.TypeOf(b) {
+		return false
+	}
+	if reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() {
+		return a == b
+	}
+	return reflect.DeepEqual(a, b)
 }
 
 // interruption returns why the run does not go on, or nil if it does: a failure,
@@ -416,7 +429,7 @@ func (n *Network) interrupt(cause error) {
 	n.mu.Unlock()
 	n.cancel(cause)
 	for _, c := range channels {
-		c.Abort(cause)
+		c.interrupt(cause)
 	}
 }
 
@@ -428,7 +441,7 @@ func (n *Network) finish() error {
 	channels, failures, cause := n.mu.channels, n.mu.failures, n.mu.cause
 	n.mu.Unlock()
 	for _, c := range channels {
-		c.Stop() // all have ended; this releases metadata that nobody read
+		c.end(stopped, nil) // all have ended; this releases metadata that nobody read
 	}
 	n.cancel(nil)
 	switch len(failures) {

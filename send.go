@@ -22,7 +22,10 @@ func (c *Channel) Send(ctx context.Context, m *Message) error {
 	if err := c.checkOrder(ctx, m); err != nil {
 		return err
 	}
-	size := sizeOf(m.payload)
+	var size int64
+	if p, ok := m.payload.(content); ok { // sizeOf, spelled out: it would not be inlined
+		size = p.Content().Total()
+	}
 	c.mu.Lock()
 	if c.mu.receivers.first == nil && c.accepts(size) {
 		c.push(m, size)
@@ -105,7 +108,7 @@ func (c *Channel) SendN(ctx context.Context, ms []Message) (n int, err error) {
 	}
 	woken.signal()
 	w := c.mu.sendPool.take()
-	w.batch = ms[n:]
+	w.batch, w.bytes = ms[n:], 0
 	c.mu.senders.append(w)
 	err = c.park(ctx, w, wait.ToSend)
 	n += w.n

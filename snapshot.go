@@ -61,8 +61,10 @@ type ChannelSnapshot struct {
 func (n *Network) Snapshot() Snapshot {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := Snapshot{Network: n.name, Elapsed: n.elapsed()}
-	waits := n.waits()
+	s := Snapshot{Network: n.name}
+
+	// What is over is read first, then what is in progress, and the time last: a
+	// wait that ends meanwhile is counted once or not yet, never twice.
 	index := make(map[any]int, len(n.mu.channels)) // by *Channel
 	for i, c := range n.mu.channels {
 		index[c] = i
@@ -72,55 +74,71 @@ func (n *Network) Snapshot() Snapshot {
 		ns := NodeSnapshot{
 			Name:       nd.name,
 			State:      nd.state.public(),
-			Elapsed:    nd.ended,
 			SendWait:   nd.waits.Spent(wait.ToSend),
 			RecvWait:   nd.waits.Spent(wait.ToReceive),
 			TicketWait: nd.waits.Spent(wait.ForTicket),
 		}
 		for c := range nd.each(false) {
-			ns.Reads = append(ns.Reads, c.Name())
+			ns.Reads = append(ns.Reads, c.name)
 		}
 		for c := range nd.each(true) {
-			ns.Writes = append(ns.Writes, c.Name())
-		}
-		if nd.state == started {
-			ns.Elapsed = s.Elapsed
-		}
-		now := nd.waits.Now()
-		for _, w := range waits[nd] {
-			if nd.state != started {
-				break // a goroutine that the node left behind
-			}
-			took := now - w.Since
-			ns.State = NodeWaiting
-			ns.Waits = append(ns.Waits, Wait{To: w.Reason.String(), On: nameOf(w.On), For: took})
-			var c ChannelSnapshot // stays unused for a channel of another network
-			here := &c
-			if i, ours := index[w.On]; ours {
-				here = &s.Channels[i]
-			}
-			switch w.Reason {
-			case wait.ToSend:
-				here.SendWait += took
-				ns.SendWait += once(w, took)
-			case wait.ToReceive:
-				here.RecvWait += took
-				ns.RecvWait += once(w, took)
-			case wait.ForTicket:
-				ns.TicketWait += once(w, took)
-			}
+			ns.Writes = append(ns.Writes, c.name)
 		}
 		s.Nodes = append(s.Nodes, ns)
+	}
+	now := n.clock.Now()
+	waits := n.waits()
+	for i, nd := range n.mu.nodes {
+		if nd.state != started {
+			s.Nodes[i].Elapsed = nd.ended
+			continue // a wait would be of a goroutine that the node left behind
+		}
+		groups := map[any]bool{}
+		for _, w := range waits[nd] {
+			took := max(0, now-w.Since)
+			s.Nodes[i].add(w, took, groups)
+			if at, ours := index[w.On]; ours {
+				s.Channels[at].add(w, took)
+			}
+		}
+	}
+	s.Elapsed = n.elapsed()
+	for i, nd := range n.mu.nodes {
+		if nd.state == started {
+			s.Nodes[i].Elapsed = s.Elapsed
+		}
 	}
 	return s
 }
 
-// once is the time of a wait as far as it counts for its node.
-func once(w wait.Wait, took time.Duration) time.Duration {
-	if w.Also {
-		return 0
+// add adds a wait in progress. Of those in one group, the first counts.
+func (s *NodeSnapshot) add(w wait.Wait, took time.Duration, groups map[any]bool) {
+	s.State = NodeWaiting
+	s.Waits = append(s.Waits, Wait{To: w.Reason.String(), On: nameOf(w.On), For: took})
+	if w.Group != nil {
+		if groups[w.Group] {
+			return
+		}
+		groups[w.Group] = true
 	}
-	return took
+	switch w.Reason {
+	case wait.ToSend:
+		s.SendWait += took
+	case wait.ToReceive:
+		s.RecvWait += took
+	case wait.ForTicket:
+		s.TicketWait += took
+	}
+}
+
+// add adds a wait in progress.
+func (s *ChannelSnapshot) add(w wait.Wait, took time.Duration) {
+	switch w.Reason {
+	case wait.ToSend:
+		s.SendWait += took
+	case wait.ToReceive:
+		s.RecvWait += took
+	}
 }
 
 func nameOf(on any) string { return on.(interface{ Name() string }).Name() }
@@ -131,13 +149,12 @@ func (n *Network) waits() map[*node][]wait.Wait {
 	waits := map[*node][]wait.Wait{}
 	add := func(c *Channel, l *waiterList, reason wait.Reason) {
 		for w := l.first; w != nil; w = w.next {
-			if w.node == nil || w.record != nil {
+			if w.node == nil || w.told {
 				continue
 			}
 			nd := w.node.Owner.(*node)
 			waits[nd] = append(waits[nd], wait.Wait{
-				On: c, Reason: reason, Since: w.since,
-				Also: w.also,
+				On: c, Reason: reason, Since: w.since, Group: w.group(),
 			})
 		}
 	}

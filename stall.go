@@ -119,26 +119,15 @@ func (n *Network) moves() uint64 {
 func (n *Network) stallReport(since time.Duration) (report, cycle string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	g := waitGraph{
-		waits:   n.waits(),
-		readers: map[*Channel][]*node{},
-		writers: map[*Channel][]*node{},
-	}
+	g := n.waitGraph()
 	var b strings.Builder
 	fmt.Fprintf(&b, "network %q has not moved for %v\n", n.name, since.Round(time.Millisecond))
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, nd := range n.mu.nodes {
-		for c := range nd.each(false) {
-			g.readers[c] = append(g.readers[c], nd)
-		}
-		for c := range nd.each(true) {
-			g.writers[c] = append(g.writers[c], nd)
-		}
 		if nd.state != started {
 			fmt.Fprintf(table, "  %s\t%s\n", nd.name, nd.state.public())
 			continue
 		}
-		g.nodes = append(g.nodes, nd)
 		if len(g.waits[nd]) == 0 {
 			fmt.Fprintf(table, "  %s\truns\n", nd.name)
 		}
@@ -157,28 +146,104 @@ func (n *Network) stallReport(since time.Duration) (report, cycle string) {
 // goroutines, or for any of several channels, goes on when one of its waits ends;
 // a wait ends when one of the nodes at the other side of its channel does something.
 type waitGraph struct {
-	nodes            []*node
+	nodes            []*node // that have not returned
 	waits            map[*node][]wait.Wait
 	readers, writers map[*Channel][]*node
+	tickets          map[*Channel]ticketHolders
+}
+
+// waitGraph returns the graph as of now. Callers hold the lock.
+func (n *Network) waitGraph() waitGraph {
+	g := waitGraph{
+		waits:   n.waits(),
+		readers: map[*Channel][]*node{},
+		writers: map[*Channel][]*node{},
+		tickets: map[*Channel]ticketHolders{},
+	}
+	for _, nd := range n.mu.nodes {
+		if nd.state != started {
+			continue
+		}
+		g.nodes = append(g.nodes, nd)
+		for c := range nd.each(false) {
+			g.readers[c] = append(g.readers[c], nd)
+		}
+		for c := range nd.each(true) {
+			g.writers[c] = append(g.writers[c], nd)
+		}
+	}
+	for _, c := range n.mu.channels {
+		c.mu.Lock()
+		for _, t := range c.mu.throttles {
+			if t.waiting.first != nil {
+				g.tickets[c] = g.tickets[c].plus(t)
+			}
+		}
+		if meta := c.mu.meta; meta != nil {
+			g.readers[meta.queue], g.writers[meta.queue] = g.readers[c], g.writers[c]
+		}
+		c.mu.Unlock()
+	}
+	return g
 }
 
 // others returns the nodes that could end a wait of nd. There are none when that is
 // not known: a channel that is not of the network does not say who is at its other
-// side.
+// side, and a ticket may be in the hands of a goroutine that nobody sees at work.
 func (g *waitGraph) others(nd *node, w wait.Wait) []*node {
 	c, _ := w.On.(*Channel)
-	var nodes []*node
 	switch w.Reason {
 	case wait.ToReceive:
-		nodes = g.writers[c]
+		return g.writers[c]
 	case wait.ToSend, wait.ToDrain:
-		nodes = g.readers[c]
-	case wait.ForTicket: // held by another producer, or by a consumer with its message
-		nodes = slices.Concat(g.readers[c], g.writers[c])
+		return g.readers[c]
 	}
-	return slices.DeleteFunc(slices.Clone(nodes), func(other *node) bool {
-		return other.state != started || w.Reason == wait.ForTicket && other == nd
-	})
+	held := g.tickets[c]
+	var nodes []*node
+	for _, holder := range held.inHand {
+		if holder == nil || holder.Owner == nd {
+			return nil // somebody we cannot see: outside, or another goroutine of nd
+		}
+		nodes = append(nodes, holder.Owner.(*node))
+	}
+	if held.sent {
+		nodes = append(nodes, g.downstream(c)...)
+	}
+	return slices.DeleteFunc(nodes, func(other *node) bool { return other == nd })
+}
+
+// ticketHolders is where the tickets are that somebody waits for: in the hands of
+// producers, or with messages that they send or have sent.
+type ticketHolders struct {
+	inHand []*wait.Node
+	sent   bool
+}
+
+func (h ticketHolders) plus(t *Throttle) ticketHolders {
+	inHand := t.hands.holders()
+	return ticketHolders{
+		inHand: append(h.inHand, inHand...),
+		sent:   h.sent || t.free+len(inHand) < t.tickets,
+	}
+}
+
+// downstream returns the nodes that write c and all that its messages can have
+// reached.
+func (g *waitGraph) downstream(c *Channel) []*node {
+	nodes := slices.Clone(g.writers[c])
+	reached := map[*Channel]bool{}
+	for next := []*Channel{c}; len(next) > 0; {
+		c, next = next[0], next[1:]
+		if reached[c] {
+			continue
+		}
+		reached[c] = true
+		for _, nd := range g.readers[c] {
+			nodes = append(nodes, nd)
+			next = slices.AppendSeq(next, nd.each(true))
+		}
+	}
+	return nodes
 }
 
 // cycle returns nodes that wait for each other, written as a chain, or "".

@@ -25,6 +25,9 @@ type Throttle struct {
 	free    int
 	waiting waiterList
 	pool    waiterPool
+
+	tickets int
+	hands   ticketList // tickets that are out and with which nothing was sent yet
 }
 
 // NewThrottle returns a throttle in front of c with that many tickets. Fewer than
@@ -33,12 +36,15 @@ func NewThrottle(c *Channel, tickets int) (*Throttle, error) {
 	if tickets < 1 {
 		return nil, fmt.Errorf("sluice: throttle of channel %q with %d tickets: it needs at least 1", c.name, tickets)
 	}
-	t := &Throttle{c: c, free: tickets}
+	t := &Throttle{c: c, tickets: tickets, free: tickets}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.throttles = append(c.mu.throttles, t)
 	return t, nil
 }
+
+// Channel returns the channel that the throttle is in front of.
+func (t *Throttle) Channel() *Channel { return t.c }
 
 // Acquire returns a ticket, and waits while all are out; those who wait are served
 // in order. It fails with ctx.Err() if ctx ends meanwhile, and with the error that
@@ -54,7 +60,7 @@ func (t *Throttle) Acquire(ctx context.Context) (*Ticket, error) {
 	if t.free > 0 { // then nobody waits
 		t.free--
 		c.mu.Unlock()
-		return t.ticket(), nil
+		return t.ticket(ctx), nil
 	}
 	w := t.pool.take()
 	t.waiting.append(w)
@@ -63,11 +69,13 @@ func (t *Throttle) Acquire(ctx context.Context) (*Ticket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.ticket(), nil
+	return t.ticket(ctx), nil
 }
 
-func (t *Throttle) ticket() *Ticket {
-	return &Ticket{throttle: t, receipt: Receipt{throttle: t}}
+func (t *Throttle) ticket(ctx context.Context) *Ticket {
+	k := &Ticket{throttle: t, receipt: Receipt{throttle: t}, holder: wait.FromContext(ctx)}
+	t.hands.add(k)
+	return k
 }
 
 // giveBack returns one ticket, to the first who waits.
@@ -87,14 +95,60 @@ func (t *Throttle) giveBack() {
 // A Ticket permits one send. It and its receipt are one small object that is never
 // reused, so that a late Release harms nobody.
 type Ticket struct {
-	throttle *Throttle
-	receipt  Receipt
+	throttle   *Throttle
+	receipt    Receipt
+	holder     *wait.Node // who acquired it, or nil outside a network
+	next, prev *Ticket    // in hand
 
 	mu struct {
 		sync.Mutex
 		state    ticketState
 		released bool // while a send was under way
 	}
+}
+
+// ticketList is the tickets in hand, for stall reports: who has one may be the one
+// that everybody waits for.
+type ticketList struct {
+	mu struct {
+		sync.Mutex
+		first *Ticket
+	}
+}
+
+func (l *ticketList) add(k *Ticket) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k.prev, k.next = nil, l.mu.first
+	if k.next != nil {
+		k.next.prev = k
+	}
+	l.mu.first = k
+}
+
+func (l *ticketList) remove(k *Ticket) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k.prev == nil {
+		l.mu.first = k.next
+	} else {
+		k.prev.next = k.next
+	}
+	if k.next != nil {
+		k.next.prev = k.prev
+	}
+}
+
+// holders returns who has a ticket in hand, nil standing for somebody outside of
+// networks.
+func (l *ticketList) holders() []*wait.Node {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var holders []*wait.Node
+	for k := l.mu.first; k != nil; k = k.next {
+		holders = append(holders, k.holder)
+	}
+	return holders
 }
 
 type ticketState uint8
@@ -130,6 +184,7 @@ func (k *Ticket) send(ctx context.Context, m *Message, held *Receipt) error {
 	}
 	k.mu.state = inSend
 	k.mu.Unlock()
+	k.throttle.hands.remove(k)
 
 	carried := m.receipt
 	if held != nil {
@@ -144,11 +199,11 @@ func (k *Ticket) send(ctx context.Context, m *Message, held *Receipt) error {
 		k.mu.state = used
 		return nil
 	}
-	m.receipt = carried
+	m.receipt, k.receipt.carried = carried, nil
 	k.mu.state = unused
+	k.throttle.hands.add(k)
 	if k.mu.released {
-		k.mu.state = used
-		k.throttle.giveBack()
+		k.unused()
 	}
 	return err
 }
@@ -160,11 +215,17 @@ func (k *Ticket) Release() {
 	defer k.mu.Unlock()
 	switch k.mu.state {
 	case unused:
-		k.mu.state = used
-		k.throttle.giveBack()
+		k.unused()
 	case inSend:
 		k.mu.released = true // counts if the send fails
 	}
+}
+
+// unused gives back a ticket that nothing was sent with. Callers hold the lock.
+func (k *Ticket) unused() {
+	k.mu.state = used
+	k.throttle.hands.remove(k)
+	k.throttle.giveBack()
 }
 
 // A Receipt says that a send under a ticket happened. Releasing it gives the ticket

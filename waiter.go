@@ -38,11 +38,11 @@ type waiter struct {
 	any   *anyWait  // set while it stands for one of several channels
 
 	index  int             // of its channel among those
-	also   bool            // not the first of those
 	done   <-chan struct{} // of its context
 	node   *wait.Node      // whose goroutine this is, or nil outside a run
 	since  time.Duration   // on the clock of the node
-	record *wait.Record    // for a channel that does not belong to the node's network
+	record *wait.Record    // kept for waits at a channel that is not of the node's network
+	told   bool            // the wait is in record
 
 	sibling *waiter       // in its pool
 	uses    uint32        // how often it was taken from there
@@ -163,9 +163,9 @@ func (p *waiterPool) take() *waiter {
 
 // giveBack empties an unlinked waiter and returns it to its pool.
 func (w *waiter) giveBack() {
-	w.msg = Message{}
+	w.msg, w.node = Message{}, nil
 	if w.batch != nil || w.err != nil || w.any != nil {
-		w.batch, w.n, w.err, w.any, w.also = nil, 0, nil, nil, false
+		w.batch, w.n, w.err, w.any = nil, 0, nil, nil
 	}
 	w.given.Store(w.uses)
 }
@@ -174,7 +174,7 @@ func (w *waiter) giveBack() {
 // served or its context ends, and returns w's outcome. It is called with the lock
 // held and releases it.
 func (c *Channel) park(ctx context.Context, w *waiter, reason wait.Reason) error {
-	done := ctx.Done()
+	node, done := wait.Look(ctx)
 	watched := done == nil || done == c.mu.runDone
 	if !watched {
 		watched = c.watch(ctx, done)
@@ -187,7 +187,7 @@ func (c *Channel) park(ctx context.Context, w *waiter, reason wait.Reason) error
 		}
 	}
 	w.done = done
-	c.record(w, wait.FromContext(ctx), reason)
+	c.record(w, node, reason)
 	c.mu.Unlock()
 
 	if watched {
@@ -217,25 +217,27 @@ func (c *Channel) record(w *waiter, node *wait.Node, reason wait.Reason) {
 	}
 	w.since = node.Now()
 	if c.net == nil || node.Clock != &c.net.clock {
-		w.record = new(wait.Record)
-		node.Begin(w.record, wait.Wait{On: c, Reason: reason, Also: w.also})
+		if w.record == nil {
+			w.record = new(wait.Record)
+		}
+		w.told = true
+		node.Begin(w.record, wait.Wait{On: c, Reason: reason, Group: w.group()})
 	}
 }
 
-// recorded counts the wait of w, which is over. With the resolution of the clock,
-// most waits take no time.
+// recorded counts the wait of w, which is over.
 func (c *Channel) recorded(w *waiter, reason wait.Reason) {
-	if w.record != nil {
+	if w.told {
+		w.told = false
 		w.node.End(w.record)
-		w.record = nil
 		return
 	}
 	took := w.node.Now() - w.since
 	if took <= 0 {
 		return
 	}
-	if !w.also {
-		w.node.Add(reason, took)
+	if w.any == nil { // a group counts once for its node
+		w.node.Add(reason, w.since)
 	}
 	switch reason {
 	case wait.ToSend:
@@ -243,6 +245,15 @@ func (c *Channel) recorded(w *waiter, reason wait.Reason) {
 	case wait.ToReceive:
 		c.recvWait.add(took)
 	}
+}
+
+// group is what the waiters of a goroutine that waits for any of several channels
+// have in common.
+func (w *waiter) group() any {
+	if w.any == nil {
+		return nil
+	}
+	return w.any
 }
 
 // cancelled settles a race between the end of a context and an outcome: whoever

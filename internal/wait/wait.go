@@ -18,10 +18,11 @@ const (
 	ToReceive               // a message in a channel
 	ForTicket               // a ticket of a throttle
 	ToDrain                 // a closed channel to be emptied
+	ForEvent                // an event of a stream of a device
 	reasons
 )
 
-var reasonNames = [reasons]string{"send to", "receive from", "get a ticket for", "drain"}
+var reasonNames = [reasons]string{"send to", "receive from", "get a ticket for", "drain", "see an event of"}
 
 // String reads well after "waits to".
 func (r Reason) String() string { return reasonNames[r] }
@@ -64,8 +65,18 @@ func (n *Node) Now() time.Duration {
 	return n.Clock.Now()
 }
 
-// Add counts a wait that is over.
-func (n *Node) Add(reason Reason, took time.Duration) { n.spent[reason].Add(int64(took)) }
+// Add counts a wait that is over, and returns how long it took. With the resolution
+// of the clock, most waits take no time.
+func (n *Node) Add(reason Reason, since time.Duration) time.Duration {
+	if n == nil {
+		return 0
+	}
+	took := n.Clock.Now() - since
+	if took > 0 {
+		n.spent[reason].Add(int64(took))
+	}
+	return took
+}
 
 // Spent returns the time of the waits for a reason that are over.
 func (n *Node) Spent(reason Reason) time.Duration {
@@ -84,7 +95,7 @@ type Wait struct {
 	On     any // has a method Name() string
 	Reason Reason
 	Since  time.Duration // on the node's clock
-	Also   bool          // one of several waits of a goroutine that waits for the first; its time counts once
+	Group  any           // the same for all waits of a goroutine that waits for the first of several; its time counts once, by whoever groups them
 }
 
 // Begin records that a goroutine of the node starts to wait.
@@ -111,8 +122,8 @@ func (n *Node) End(r *Record) {
 			break
 		}
 	}
-	if took := n.Clock.Now() - r.Since; took > 0 && !r.Also {
-		n.Add(r.Reason, took)
+	if r.Group == nil {
+		n.Add(r.Reason, r.Since)
 	}
 	*r = Record{}
 }
@@ -131,6 +142,7 @@ func (n *Node) Waits() []Wait {
 type nodeContext struct {
 	context.Context
 	node *Node
+	done <-chan struct{} // of Context
 }
 
 type nodeKey struct{}
@@ -138,17 +150,26 @@ type nodeKey struct{}
 // NewContext returns a context that carries the node. It shares the Done channel
 // of its parent.
 func NewContext(parent context.Context, n *Node) context.Context {
-	return &nodeContext{Context: parent, node: n}
+	return &nodeContext{Context: parent, node: n, done: parent.Done()}
 }
 
 // FromContext returns the node whose goroutine this is, or nil.
 func FromContext(ctx context.Context) *Node {
-	if c, ok := ctx.(*nodeContext); ok {
-		return c.node
-	}
-	n, _ := ctx.Value(nodeKey{}).(*Node)
+	n, _ := Look(ctx)
 	return n
 }
+
+// Look returns the node and the Done channel of ctx. For the context that a node was
+// given, it calls nothing.
+func Look(ctx context.Context) (*Node, <-chan struct{}) {
+	if c, ok := ctx.(*nodeContext); ok {
+		return c.node, c.done
+	}
+	n, _ := ctx.Value(nodeKey{}).(*Node)
+	return n, ctx.Done()
+}
+
+func (c *nodeContext) Done() <-chan struct{} { return c.done }
 
 func (c *nodeContext) Value(key any) any {
 	if key == (nodeKey{}) {
