@@ -100,9 +100,10 @@ func number(digits string) (*big.Rat, error) {
 		return nil, errors.New("too many digits")
 	}
 	for i, r := range digits {
+		// A point or an underscore follows a digit and is not the last.
 		digit := '0' <= r && r <= '9'
-		between := 0 < i && i < len(digits)-1 && isDigit(digits[i-1]) && isDigit(digits[i+1])
-		if !digit && !((r == '.' || r == '_') && between) {
+		between := (r == '.' || r == '_') && 0 < i && i < len(digits)-1 && isDigit(digits[i-1])
+		if !digit && !between {
 			return nil, fmt.Errorf("%q is not a number; write it like 64, 1.5 or 1_000", digits)
 		}
 	}
@@ -126,12 +127,11 @@ func unitNamed(name string) (int64, error) {
 		}
 		names[i] = u.name
 	}
-	if len(name) == 1 && strings.Contains("KMGTPE", strings.ToUpper(name)) {
-		for i := range units[1:] {
-			if binary, decimal := units[i], units[i+1]; strings.EqualFold(binary.name, name+"iB") {
-				return 0, fmt.Errorf("unit %q says neither %s (%d bytes) nor %s (%d bytes); write one of them",
-					name, binary.name, binary.bytes, decimal.name, decimal.bytes)
-			}
+	for i, binary := range units {
+		if strings.EqualFold(binary.name, name+"iB") { // a bare K, M, G
+			decimal := units[i+1]
+			return 0, fmt.Errorf("unit %q says neither %s (%d bytes) nor %s (%d bytes); write one of them",
+				name, binary.name, binary.bytes, decimal.name, decimal.bytes)
 		}
 	}
 	return 0, fmt.Errorf("unknown unit %q%s", shorten(name), suggest.Phrase(shorten(name), names))

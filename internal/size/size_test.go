@@ -53,6 +53,8 @@ func TestParseSaysWhatIsWrongWithASize(t *testing.T) {
 		{"64M", `size "64M": unit "M" says neither MiB (1048576 bytes) nor MB (1000000 bytes); write one of them`},
 		{"1g", `size "1g": unit "g" says neither GiB (1073741824 bytes) nor GB (1000000000 bytes); write one of them`},
 		{"1__0", `size "1__0": "1__0" is not a number; write it like 64, 1.5 or 1_000`},
+		{"1_", `size "1_": "1_" is not a number; write it like 64, 1.5 or 1_000`},
+		{"1_.5", `size "1_.5": "1_.5" is not a number; write it like 64, 1.5 or 1_000`},
 		{"1.", `size "1.": "1." is not a number; write it like 64, 1.5 or 1_000`},
 		{"1.2.3kB", `size "1.2.3kB": "1.2.3" is not a number; write it like 64, 1.5 or 1_000`},
 		{"+1", `size "+1": "+1" is not a number; write it like 64, 1.5 or 1_000`},

@@ -13,19 +13,19 @@ func TestNearestForgivesOneSlipInThreeLetters(t *testing.T) {
 		name, want string
 		found      bool
 	}{
-		{"orign", "origin", true},           // missing
-		{"oriigin", "origin", true},         // extra
-		{"dealy", "delay", true},            // swapped
-		{"origan", "origin", true},          // replaced
-		{"Origin", "origin", true},          // case
-		{"destinaton", "destination", true}, // nearer than "distance"
-		{"distence", "distance", true},      //
-		{"origin", "origin", true},          // itself
-		{"carrier", "", false},              // nothing like it
-		{"x", "", false},                    // too short to say
-		{"", "", false},                     //
-		{"departure_delay_min", "", false},  // longer, shares only a part
-		{"größe", "", false},                //
+		{"orign", "origin", true},             // missing
+		{"oriigin", "origin", true},           // extra
+		{"dealy", "delay", true},              // swapped
+		{"origan", "origin", true},            // replaced
+		{"Origin", "origin", true},            // case
+		{"destinatioon", "destination", true}, // nearer than "distance"
+		{"distence", "distance", true},        //
+		{"origin", "origin", true},            // itself
+		{"carrier", "", false},                // nothing like it
+		{"x", "", false},                      // too short to say
+		{"", "", false},                       //
+		{"departure_delay_min", "", false},    // longer, shares only a part
+		{"größe", "", false},                  //
 	}
 	for _, tt := range tests {
 		got, found := Nearest(tt.name, columns)
