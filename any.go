@@ -70,6 +70,19 @@ func SendAny(ctx context.Context, m *Message, cs ...*Channel) (i int, err error)
 		if err := c.refuse(m); err != nil {
 			return -1, err
 		}
+		if debugBuild { // for each of them: where it goes is not known until it is gone
+			if err := c.checkOrder(ctx, m.seq); err != nil {
+				return -1, err
+			}
+		}
+	}
+	if debugBuild {
+		seq := m.seq
+		defer func() {
+			if err == nil {
+				cs[i].noteOrder(ctx, seq)
+			}
+		}()
 	}
 	size := sizeOf(m.payload)
 	for k, c := range fromRandom(cs) {
@@ -204,13 +217,15 @@ func anyOf(ctx context.Context, cs []*Channel, t transfer) (int, error) {
 func anyLater(ctx context.Context, cs []*Channel, t transfer) (int, error) {
 	g := cs[0].takeGroup(len(cs))
 	defer cs[0].giveBackGroup(g)
-	defer g.leave(cs, t)
 	node := wait.FromContext(ctx)
 	since := node.Now()
-	if i, err, settled := g.join(cs, t, node); settled {
+	i, err, settled := g.join(cs, t, node)
+	if settled {
+		g.leave(cs, t)
 		return i, err
 	}
-	defer node.Add(t.reason(), since)
+	defer node.Add(t.reason(), since) // after leave, so that a snapshot never counts it twice
+	defer g.leave(cs, t)
 	select {
 	case <-g.ready:
 	case <-ctx.Done():

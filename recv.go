@@ -86,6 +86,7 @@ func (c *Channel) popped(woken *wakeList) {
 	c.refill(woken)
 	if c.mu.ending == closed && c.mu.count == 0 {
 		c.finish(&c.mu.drainers, nil, woken)
+		c.unwatch()
 	}
 }
 

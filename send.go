@@ -19,8 +19,16 @@ func (c *Channel) Send(ctx context.Context, m *Message) error {
 			return err
 		}
 	}
-	if err := c.checkOrder(ctx, m); err != nil {
-		return err
+	if debugBuild {
+		seq := m.seq
+		if err := c.checkOrder(ctx, seq); err != nil {
+			return err
+		}
+		defer func() {
+			if m.payload == nil {
+				c.noteOrder(ctx, seq)
+			}
+		}()
 	}
 	var size int64
 	if p, ok := m.payload.(content); ok { // sizeOf, spelled out: it would not be inlined
@@ -80,10 +88,15 @@ func (c *Channel) SendN(ctx context.Context, ms []Message) (n int, err error) {
 	if !plain {
 		return c.sendEach(ctx, ms)
 	}
-	for i := range ms {
-		if err := c.checkOrder(ctx, &ms[i]); err != nil {
+	if debugBuild {
+		seqs := make([]SeqNum, len(ms))
+		for i := range ms {
+			seqs[i] = ms[i].seq
+		}
+		if err := c.checkOrder(ctx, seqs...); err != nil {
 			return 0, err
 		}
+		defer func() { c.noteOrder(ctx, seqs[:n]...) }()
 	}
 	var woken wakeList
 	c.mu.Lock()

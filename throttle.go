@@ -137,6 +137,7 @@ func (l *ticketList) remove(k *Ticket) {
 	if k.next != nil {
 		k.next.prev = k.prev
 	}
+	k.next, k.prev = nil, nil // an old ticket keeps no other alive
 }
 
 // holders returns who has a ticket in hand, nil standing for somebody outside of
