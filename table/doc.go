@@ -1,0 +1,36 @@
+// Package table has the nodes that work on tables: a Parquet [Scan], a [Filter],
+// a group-by [Aggregate], a [Sort] and a [Print]. What travels between them is the
+// [Chunk], an Arrow record batch.
+//
+// A node is settings first. A struct says what to do, its zero values are good
+// defaults, its Schema method checks it against the columns of the input and gives
+// those of the output before any data is read, and its Node method returns what
+// [sluice.Network.Node] takes:
+//
+//	net := sluice.NewNetwork("delays")
+//	rows := net.Channel("rows")
+//	late := net.Channel("late")
+//	net.Node(table.Scan{Files: []string{"flights.parquet"}}.Node("scan", rows))
+//	net.Node(table.Filter{Column: "delay", Op: table.Greater, Value: 60}.Node("late", rows, late))
+//	net.Node(table.Print{}.Node("print", late, os.Stdout))
+//	err := net.Run(ctx)
+//
+// # Rules of the nodes
+//
+// Columns may be booleans, integers, floating-point numbers, text (UTF-8 strings
+// and binary, both also as dictionaries), dates (date32) and timestamps. A scan
+// leaves text in the dictionary that the file has.
+//
+// Nulls are SQL's: no comparison is true of a null, aggregates skip nulls, and a
+// null is a group of its own. One order is used everywhere: NaN equals NaN and is
+// above every other number, -0 equals 0, text compares byte by byte, false comes
+// before true.
+//
+// A stream of chunks has one schema and, because nobody downstream knows it
+// otherwise, at least one chunk, with no rows if there are none: a scan of nothing
+// sends one, a filter that nothing passes sends one at the end. Zero-row chunks are
+// fine anywhere.
+//
+// Memory comes from Arrow's Go allocator. Batches are immutable: a node that
+// changes rows makes new ones.
+package table

@@ -1,0 +1,75 @@
+package table
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// parquetSuffix is how the files of a directory are told from what else is in it.
+const parquetSuffix = ".parquet"
+
+// expand turns paths, patterns and directories into the paths of files, sorted
+// within each and in the order given. A file that is named twice is there once.
+func expand(names []string) ([]string, error) {
+	if len(names) == 0 {
+		return nil, errors.New("no files to scan; name a Parquet file, a directory or a pattern like data/*.parquet")
+	}
+	var paths []string
+	seen := make(map[string]bool)
+	for _, name := range names {
+		found, err := expandOne(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range found {
+			if clean := filepath.Clean(path); !seen[clean] {
+				seen[clean] = true
+				paths = append(paths, path)
+			}
+		}
+	}
+	return paths, nil
+}
+
+func expandOne(name string) ([]string, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err == nil && info.IsDir():
+		return directory(name)
+	case err == nil:
+		return []string{name}, nil // also a file whose name looks like a pattern
+	case !errors.Is(err, fs.ErrNotExist) || !strings.ContainsAny(name, "*?["):
+		return nil, err // names the file
+	}
+	found, err := filepath.Glob(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%s: no file matches", name)
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+func directory(name string) ([]string, error) {
+	entries, err := os.ReadDir(name) // sorted
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, e := range entries {
+		if !e.IsDir() && strings.HasSuffix(e.Name(), parquetSuffix) {
+			found = append(found, filepath.Join(name, e.Name()))
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%s: no *%s files in this directory", name, parquetSuffix)
+	}
+	return found, nil
+}

@@ -1,0 +1,149 @@
+package table
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/internal/suggest"
+)
+
+// A Comparison is what a [Filter] asks of a column. Its text is how job files
+// spell it.
+type Comparison string
+
+// The comparisons there are.
+const (
+	Equal          Comparison = "="
+	NotEqual       Comparison = "!="
+	Less           Comparison = "<"
+	LessOrEqual    Comparison = "<="
+	Greater        Comparison = ">"
+	GreaterOrEqual Comparison = ">="
+	IsNull         Comparison = "is_null"
+	NotNull        Comparison = "not_null"
+)
+
+var comparisons = []string{"=", "!=", "<", "<=", ">", ">=", "is_null", "not_null"}
+
+// Filter passes on the rows in which one column compares with a value as asked.
+// As in SQL no comparison holds of a null, not even [NotEqual]; [IsNull] and
+// [NotNull] ask about nulls.
+//
+// Values are compared in the order that the package documentation gives, integers
+// also with numbers that their type cannot hold: every uint8 is less than 300.
+type Filter struct {
+	Column string
+	Op     Comparison
+
+	// Value is compared with: an integer of any Go type for integers; a number for
+	// floating-point columns; a bool; a string or []byte for text; a [time.Time] or
+	// a string for dates ("2001-03-31") and timestamps ("2001-03-31 17:05:00", with
+	// T or a space, fractions of a second if the column has them, "Z" or "+01:00"
+	// only if the column has a time zone). A column with a time zone compares
+	// instants, and a string without one is in that of the column; a column without
+	// one compares what the clock showed. nil for IsNull and NotNull.
+	Value any
+}
+
+// Schema returns in, if the filter can work on it. The error names the column; it
+// is a [*ColumnError] if there is none of that name.
+func (f Filter) Schema(in *arrow.Schema) (*arrow.Schema, error) {
+	if _, _, err := f.compile(in); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// Node returns a node that passes rows from in to out, with the sequence numbers
+// and receipts of the chunks they came in. A chunk of which nothing is left is
+// released; if nothing at all passes, the last chunk is followed by one without
+// rows.
+func (f Filter) Node(
+	name string, in, out *sluice.Channel,
+) (string, func(context.Context) error, sluice.Port, sluice.Port) {
+	run := func(ctx context.Context) error {
+		r := filtering{filter: f, out: out}
+		return r.run(ctx, in)
+	}
+	return name, run, sluice.Reads(in), sluice.Writes(out)
+}
+
+// A test appends the places of the rows that pass.
+type test func(v *view, into []place) []place
+
+func (f Filter) compile(in *arrow.Schema) (column int, passes test, err error) {
+	if err := supported(in); err != nil {
+		return 0, nil, err
+	}
+	if column, err = columnIndex(in, f.Column); err != nil {
+		return 0, nil, err
+	}
+	if !slices.Contains(comparisons, string(f.Op)) {
+		return 0, nil, fmt.Errorf("unknown comparison %q%s", string(f.Op), suggest.Phrase(string(f.Op), comparisons))
+	}
+	passes, err = f.test(in.Field(column).Type)
+	if err != nil {
+		return 0, nil, fmt.Errorf("column %q %s %v: %w", f.Column, f.Op, f.Value, err)
+	}
+	return column, passes, nil
+}
+
+// filtering is one run of a filter.
+type filtering struct {
+	filter Filter
+	out    *sluice.Channel
+
+	schema *arrow.Schema // nil before the first chunk
+	column int
+	passes test
+	places []place // scratch
+	sent   bool
+	last   sluice.SeqNum
+}
+
+func (r *filtering) run(ctx context.Context, in *sluice.Channel) error {
+	err := eachChunk(ctx, in, func(m *sluice.Message, chunk *Chunk) error { return r.chunk(ctx, m, chunk) })
+	if err != nil || r.sent || r.schema == nil {
+		return err
+	}
+	return send(ctx, r.out, r.last, emptyBatch(ctx, r.schema)) // tells the schema
+}
+
+func (r *filtering) chunk(ctx context.Context, m *sluice.Message, chunk *Chunk) (err error) {
+	if r.schema == nil {
+		r.schema = chunk.Schema()
+		if r.column, r.passes, err = r.filter.compile(r.schema); err != nil {
+			return err
+		}
+	}
+	r.last = m.Seq()
+	batch := chunk.Batch()
+	tested := newView(batch.Column(r.column))
+	r.places = r.passes(&tested, slices.Grow(r.places[:0], tested.rows))
+	switch len(r.places) {
+	case 0:
+		return nil
+	case tested.rows:
+		batch.Retain()
+	default:
+		if batch, err = pick(ctx, batch, r.places); err != nil {
+			return err
+		}
+	}
+	m.Replace(NewChunk(batch))
+	r.sent = true
+	return r.out.Send(ctx, m)
+}
+
+// pick makes a batch of the rows of one batch at the given places.
+func pick(ctx context.Context, batch arrow.RecordBatch, places []place) (arrow.RecordBatch, error) {
+	columns := make([][]view, batch.NumCols())
+	for i, a := range batch.Columns() {
+		columns[i] = []view{newView(a)}
+	}
+	return gatherBatch(allocator(ctx), batch.Schema(), columns, places)
+}

@@ -1,0 +1,214 @@
+package pages
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/encoding"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// typeOf gives the Arrow type of a flat Parquet column, or an error that names
+// the Parquet type. Text is plain here, whether or not the file has dictionaries.
+func typeOf(e *format.SchemaElement) (arrow.DataType, error) {
+	if !e.Type.Valid || e.NumChildren.V > 0 {
+		return nil, fmt.Errorf("is nested (a group), which is not supported")
+	}
+	if e.RepetitionType.V == format.Repeated {
+		return nil, fmt.Errorf("is nested (repeated %v), which is not supported", e.Type.V)
+	}
+	if typ := annotatedType(e); typ != nil {
+		return typ, nil
+	}
+	name := strings.TrimSpace(fmt.Sprintf("%v %v", e.Type.V, annotation(e)))
+	return nil, fmt.Errorf("has type %s, which is not supported", name)
+}
+
+func annotation(e *format.SchemaElement) string {
+	if e.LogicalType.Value != nil {
+		return e.LogicalType.Value.String()
+	}
+	if e.ConvertedType.Valid {
+		return unsupported[e.ConvertedType.V]
+	}
+	return ""
+}
+
+// unsupported names the older annotations that are not read.
+var unsupported = map[deprecated.ConvertedType]string{
+	deprecated.Decimal: "DECIMAL", deprecated.TimeMillis: "TIME_MILLIS", deprecated.TimeMicros: "TIME_MICROS",
+	deprecated.Bson: "BSON", deprecated.Interval: "INTERVAL",
+}
+
+func annotatedType(e *format.SchemaElement) arrow.DataType {
+	plain := e.LogicalType.Value == nil && !e.ConvertedType.Valid
+	switch e.Type.V {
+	case format.Boolean:
+		if plain {
+			return arrow.FixedWidthTypes.Boolean
+		}
+	case format.Float:
+		if plain {
+			return arrow.PrimitiveTypes.Float32
+		}
+	case format.Double:
+		if plain {
+			return arrow.PrimitiveTypes.Float64
+		}
+	case format.Int32:
+		if plain {
+			return arrow.PrimitiveTypes.Int32
+		}
+		return int32Type(e)
+	case format.Int64:
+		if plain {
+			return arrow.PrimitiveTypes.Int64
+		}
+		return int64Type(e)
+	case format.ByteArray:
+		if plain {
+			return arrow.BinaryTypes.Binary
+		}
+		return textType(e)
+	}
+	return nil
+}
+
+func int32Type(e *format.SchemaElement) arrow.DataType {
+	switch logical := e.LogicalType.Value.(type) {
+	case *format.DateType:
+		return arrow.FixedWidthTypes.Date32
+	case *format.IntType:
+		if logical.BitWidth <= 32 {
+			return intType(logical)
+		}
+	case nil:
+		switch e.ConvertedType.V {
+		case deprecated.Date:
+			return arrow.FixedWidthTypes.Date32
+		case deprecated.Int8:
+			return arrow.PrimitiveTypes.Int8
+		case deprecated.Int16:
+			return arrow.PrimitiveTypes.Int16
+		case deprecated.Int32:
+			return arrow.PrimitiveTypes.Int32
+		case deprecated.Uint8:
+			return arrow.PrimitiveTypes.Uint8
+		case deprecated.Uint16:
+			return arrow.PrimitiveTypes.Uint16
+		case deprecated.Uint32:
+			return arrow.PrimitiveTypes.Uint32
+		}
+	}
+	return nil
+}
+
+func intType(t *format.IntType) arrow.DataType {
+	signed := map[int8]arrow.DataType{
+		8: arrow.PrimitiveTypes.Int8, 16: arrow.PrimitiveTypes.Int16,
+		32: arrow.PrimitiveTypes.Int32, 64: arrow.PrimitiveTypes.Int64,
+	}
+	unsigned := map[int8]arrow.DataType{
+		8: arrow.PrimitiveTypes.Uint8, 16: arrow.PrimitiveTypes.Uint16,
+		32: arrow.PrimitiveTypes.Uint32, 64: arrow.PrimitiveTypes.Uint64,
+	}
+	if t.IsSigned {
+		return signed[t.BitWidth]
+	}
+	return unsigned[t.BitWidth]
+}
+
+func int64Type(e *format.SchemaElement) arrow.DataType {
+	switch logical := e.LogicalType.Value.(type) {
+	case *format.IntType:
+		if logical.BitWidth == 64 {
+			return intType(logical)
+		}
+	case *format.TimestampType:
+		return timestampType(logical)
+	case nil:
+		switch e.ConvertedType.V {
+		case deprecated.Int64:
+			return arrow.PrimitiveTypes.Int64
+		case deprecated.Uint64:
+			return arrow.PrimitiveTypes.Uint64
+		case deprecated.TimestampMillis:
+			return &arrow.TimestampType{Unit: arrow.Millisecond, TimeZone: "UTC"}
+		case deprecated.TimestampMicros:
+			return &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}
+		}
+	}
+	return nil
+}
+
+func timestampType(t *format.TimestampType) arrow.DataType {
+	zone := ""
+	if t.IsAdjustedToUTC {
+		zone = "UTC"
+	}
+	switch t.Unit.Value.(type) {
+	case *format.MilliSeconds:
+		return &arrow.TimestampType{Unit: arrow.Millisecond, TimeZone: zone}
+	case *format.MicroSeconds:
+		return &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: zone}
+	case *format.NanoSeconds:
+		return &arrow.TimestampType{Unit: arrow.Nanosecond, TimeZone: zone}
+	}
+	return nil
+}
+
+func textType(e *format.SchemaElement) arrow.DataType {
+	switch e.LogicalType.Value.(type) {
+	case *format.StringType, *format.EnumType, *format.JsonType:
+		return arrow.BinaryTypes.String
+	case nil:
+		switch e.ConvertedType.V {
+		case deprecated.UTF8, deprecated.Enum, deprecated.Json:
+			return arrow.BinaryTypes.String
+		}
+	}
+	return nil
+}
+
+// A column collects the pages of one column chunk into an Arrow array.
+type column interface {
+	dictionary(page) error // before the first append, if the chunk has one
+	append(page) error
+	array() arrow.Array // takes what was collected
+	release()           // gives back what was collected and not taken
+}
+
+// newColumn returns the column for values of typ, which typeOf has given, or a
+// dictionary of such text. rows is how many the row group says it has, size how
+// many bytes the column chunk.
+func newColumn(mem memory.Allocator, typ arrow.DataType, rows, size int) (column, error) {
+	switch typ := typ.(type) {
+	case *arrow.BooleanType:
+		return newBool(mem, rows), nil
+	case *arrow.Int8Type:
+		return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt32, narrow[int8]), nil
+	case *arrow.Int16Type:
+		return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt32, narrow[int16]), nil
+	case *arrow.Uint8Type:
+		return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt32, narrow[uint8]), nil
+	case *arrow.Uint16Type:
+		return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt32, narrow[uint16]), nil
+	case *arrow.Int32Type, *arrow.Uint32Type, *arrow.Date32Type:
+		return newFixed[int32, int32](mem, typ, rows, encoding.Encoding.DecodeInt32, nil), nil
+	case *arrow.Int64Type, *arrow.Uint64Type, *arrow.TimestampType:
+		return newFixed[int64, int64](mem, typ, rows, encoding.Encoding.DecodeInt64, nil), nil
+	case *arrow.Float32Type:
+		return newFixed[float32, float32](mem, typ, rows, encoding.Encoding.DecodeFloat, nil), nil
+	case *arrow.Float64Type:
+		return newFixed[float64, float64](mem, typ, rows, encoding.Encoding.DecodeDouble, nil), nil
+	case *arrow.StringType, *arrow.BinaryType:
+		return newText(mem, typ, rows, size), nil
+	case *arrow.DictionaryType:
+		return newCoded(mem, typ, rows), nil
+	default:
+		return nil, fmt.Errorf("cannot be read as %v", typ)
+	}
+}

@@ -1,0 +1,154 @@
+package table
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+)
+
+// Sorting, grouping and extremes work on ranks and do not care what the type was.
+// The rank of a value that is not text is an unsigned number, such that ranks
+// compare as values do and are equal when the values count as equal: all NaN are
+// one above infinity, -0 is 0. Unranking goes back.
+
+func rankInt(v int64) uint64 { return uint64(v) ^ 1<<63 }
+
+func unrankInt(r uint64) int64 { return int64(r ^ 1<<63) }
+
+// rankFloat flips the sign bit of positive numbers, whose other bits are in order
+// already, and all bits of negative ones, which are in reverse order.
+func rankFloat(v float64) uint64 {
+	if v != v {
+		v = math.NaN() // of many bit patterns, the one above infinity
+	}
+	bits := math.Float64bits(v + 0) // makes -0 a 0
+	if bits>>63 != 0 {
+		return ^bits
+	}
+	return bits | 1<<63
+}
+
+func unrankFloat(r uint64) float64 {
+	if r>>63 != 0 {
+		return math.Float64frombits(r &^ (1 << 63))
+	}
+	return math.Float64frombits(^r)
+}
+
+// ranks appends the rank of each row. A row that is null has some rank. For text
+// it is the first eight bytes: strings of different ranks compare as these do,
+// strings of equal ranks may differ.
+func ranks(v *view, into []uint64) []uint64 {
+	switch v.layout {
+	case layoutInt8:
+		return appendRanks(into, fixed[int8](v.array))
+	case layoutInt16:
+		return appendRanks(into, fixed[int16](v.array))
+	case layoutInt32:
+		return appendRanks(into, fixed[int32](v.array))
+	case layoutInt64:
+		return appendRanks(into, fixed[int64](v.array))
+	case layoutUint8:
+		return appendRanks(into, fixed[uint8](v.array))
+	case layoutUint16:
+		return appendRanks(into, fixed[uint16](v.array))
+	case layoutUint32:
+		return appendRanks(into, fixed[uint32](v.array))
+	case layoutUint64:
+		return append(into, fixed[uint64](v.array)...)
+	case layoutFloat32:
+		for _, x := range fixed[float32](v.array) {
+			into = append(into, rankFloat(float64(x)))
+		}
+	case layoutFloat64:
+		for _, x := range fixed[float64](v.array) {
+			into = append(into, rankFloat(x))
+		}
+	case layoutBool:
+		for i := range v.rows {
+			r := uint64(0)
+			if v.bitAt(i) {
+				r = 1
+			}
+			into = append(into, r)
+		}
+	case layoutText:
+		for i := range v.rows {
+			r := uint64(0)
+			if !v.null(i) {
+				r = rankText(v.text.at(i))
+			}
+			into = append(into, r)
+		}
+	case layoutNull:
+		into = append(into, make([]uint64, v.rows)...)
+	}
+	return into
+}
+
+// appendRanks treats unsigned numbers of up to 32 bits as signed ones of 64.
+func appendRanks[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32](into []uint64, values []T) []uint64 {
+	for _, x := range values {
+		into = append(into, rankInt(int64(x)))
+	}
+	return into
+}
+
+func rankText(s []byte) uint64 {
+	if len(s) >= 8 {
+		return binary.BigEndian.Uint64(s)
+	}
+	var head [8]byte
+	copy(head[:], s)
+	return binary.BigEndian.Uint64(head[:])
+}
+
+// unrank makes a buffer of the values of typ that have the given ranks. Text has
+// no way back.
+func unrank(mem memory.Allocator, typ arrow.DataType, from []uint64) *memory.Buffer {
+	switch layout, _ := layoutOf(typ); layout {
+	case layoutInt8, layoutUint8:
+		return unrankInts[uint8](mem, from)
+	case layoutInt16, layoutUint16:
+		return unrankInts[uint16](mem, from)
+	case layoutInt32, layoutUint32:
+		return unrankInts[uint32](mem, from)
+	case layoutInt64:
+		return unrankInts[int64](mem, from)
+	case layoutFloat32:
+		buf := newBuffer[float32](mem, len(from))
+		dst := arrow.GetData[float32](buf.Bytes())
+		for i, r := range from {
+			dst[i] = float32(unrankFloat(r))
+		}
+		return buf
+	case layoutFloat64:
+		buf := newBuffer[float64](mem, len(from))
+		dst := arrow.GetData[float64](buf.Bytes())
+		for i, r := range from {
+			dst[i] = unrankFloat(r)
+		}
+		return buf
+	case layoutBool:
+		buf := newBits(mem, len(from))
+		for i, r := range from {
+			buf.Bytes()[i/8] |= byte(r) << (i % 8)
+		}
+		return buf
+	default: // layoutUint64
+		buf := newBuffer[uint64](mem, len(from))
+		copy(arrow.GetData[uint64](buf.Bytes()), from)
+		return buf
+	}
+}
+
+func unrankInts[T uint8 | uint16 | uint32 | int64](mem memory.Allocator, from []uint64) *memory.Buffer {
+	buf := newBuffer[T](mem, len(from))
+	dst := arrow.GetData[T](buf.Bytes())
+	for i, r := range from {
+		dst[i] = T(unrankInt(r))
+	}
+	return buf
+}

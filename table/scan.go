@@ -1,0 +1,243 @@
+package table
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/table/internal/pages"
+)
+
+// Scan reads Parquet files: flat columns of booleans, integers, floating-point
+// numbers, text, dates and timestamps, compressed with snappy, zstd, gzip, brotli,
+// LZ4_RAW or not at all.
+//
+// Each row group becomes one [Chunk], in the order of the files and of the row
+// groups in them, numbered from 0. Several are read at once, each only after it
+// has a ticket, and the ticket stays out until the message is released: so there
+// are never more row groups in memory than tickets, however slow what follows is.
+// A node that keeps its input (a sort, say) and releases the messages takes the
+// chunks out of that count.
+//
+// A row group is read whole. Memory is therefore about Tickets times the
+// uncompressed size of the largest row group, of the chosen columns.
+type Scan struct {
+	// Files are paths, patterns (as in [path/filepath.Match]) and directories; a
+	// directory means the files in it whose names end in ".parquet". They are read
+	// in this order, those of a pattern or directory sorted by name. A pattern that
+	// matches nothing and a directory without such files are errors. All files must
+	// have the same columns of the same types, in any order.
+	Files []string
+
+	// Columns are the columns wanted, in this order. None means all.
+	Columns []string
+
+	// Tickets is the most row groups in memory at a time. 0 means twice the
+	// readers, so that as many wait or are worked on as are being read.
+	Tickets int
+
+	// Readers is the most row groups read at a time. 0 means one per processor
+	// (GOMAXPROCS). There are never more readers than tickets.
+	Readers int
+}
+
+// Schema opens the footer of every file and returns the columns that the scan
+// gives. Text is a dictionary with 32-bit codes if some file has a dictionary of
+// it, else plain. A column is nullable if it is in some file. Timestamps have the
+// time zone "UTC" if Parquet says they are adjusted to it, or else none.
+//
+// Errors name the file and the column. A column that no file has is a
+// [*ColumnError].
+func (s Scan) Schema() (*arrow.Schema, error) {
+	schema, _, err := s.open()
+	return schema, err
+}
+
+// Node returns a node that sends the chunks to out.
+func (s Scan) Node(name string, out *sluice.Channel) (string, func(context.Context) error, sluice.Port) {
+	return name, func(ctx context.Context) error { return s.run(ctx, out) }, sluice.Writes(out)
+}
+
+func (s Scan) run(ctx context.Context, out *sluice.Channel) error {
+	readers, tickets, err := s.concurrency()
+	if err != nil {
+		return err
+	}
+	schema, paths, err := s.open()
+	if err != nil {
+		return err
+	}
+	throttle, err := sluice.NewThrottle(out, tickets)
+	if err != nil {
+		return err
+	}
+	sent, err := newReading(ctx, schema, throttle).run(paths, readers)
+	if err != nil || sent > 0 {
+		return err
+	}
+	return send(ctx, out, 0, emptyBatch(ctx, schema)) // tells the schema
+}
+
+func (s Scan) concurrency() (readers, tickets int, err error) {
+	if s.Readers < 0 || s.Tickets < 0 {
+		return 0, 0, fmt.Errorf("%d readers, %d tickets: neither can be negative", s.Readers, s.Tickets)
+	}
+	readers = s.Readers
+	if readers == 0 {
+		readers = runtime.GOMAXPROCS(0)
+	}
+	tickets = s.Tickets
+	if tickets == 0 {
+		tickets = 2 * readers
+	}
+	return min(readers, tickets), tickets, nil
+}
+
+// open finds the files and the columns that they agree on.
+func (s Scan) open() (*arrow.Schema, []string, error) {
+	paths, err := expand(s.Files)
+	if err != nil {
+		return nil, nil, err
+	}
+	var agreed agreement
+	for _, path := range paths {
+		file, err := pages.Open(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		err = agreed.with(file, s.Columns)
+		if closing := file.Close(); err == nil {
+			err = closing
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return agreed.schema(), paths, nil
+}
+
+// agreement is what the files seen so far have in common.
+type agreement struct {
+	first   string // the file that set the columns
+	columns []pages.Field
+}
+
+func (a *agreement) with(file *pages.File, wanted []string) error {
+	all := len(wanted) == 0
+	if all {
+		wanted = fieldNames(file.Fields())
+		if a.first != "" {
+			if err := a.sameNames(file, wanted); err != nil {
+				return err
+			}
+			wanted = fieldNames(a.columns) // in the order of the first
+		}
+	}
+	fields, err := findFields(file, wanted)
+	if err != nil {
+		return err
+	}
+	for i, at := range fields {
+		field := file.Fields()[at]
+		switch {
+		case field.Err != nil:
+			hint := ""
+			if all {
+				hint = "; choose columns without it"
+			}
+			return fmt.Errorf("%s: column %q %w%s", file.Path(), field.Name, field.Err, hint)
+		case a.first == "":
+			a.columns = append(a.columns, field)
+			continue
+		}
+		column := &a.columns[i]
+		if !arrow.TypeEqual(column.Type, field.Type) {
+			return fmt.Errorf("%s: column %q is %v, but %v in %s",
+				file.Path(), field.Name, field.Type, column.Type, a.first)
+		}
+		column.Nullable = column.Nullable || field.Nullable
+		column.Dictionary = column.Dictionary || field.Dictionary
+	}
+	if a.first == "" {
+		a.first = file.Path()
+	}
+	return nil
+}
+
+func (a *agreement) sameNames(file *pages.File, have []string) error {
+	want := fieldNames(a.columns)
+	if missing := without(want, have); len(missing) > 0 {
+		return fmt.Errorf("%s has no column %q, but %s has; choose columns that all files have",
+			file.Path(), missing[0], a.first)
+	}
+	if extra := without(have, want); len(extra) > 0 {
+		return fmt.Errorf("%s has a column %q, but %s has not; choose columns that all files have",
+			file.Path(), extra[0], a.first)
+	}
+	return nil
+}
+
+func (a *agreement) schema() *arrow.Schema {
+	fields := make([]arrow.Field, len(a.columns))
+	for i, column := range a.columns {
+		typ := column.Type
+		if column.Dictionary {
+			typ = &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: typ}
+		}
+		fields[i] = arrow.Field{Name: column.Name, Type: typ, Nullable: column.Nullable}
+	}
+	return arrow.NewSchema(fields, nil)
+}
+
+// findFields returns the places of the named columns among those of the file.
+func findFields(file *pages.File, names []string) ([]int, error) {
+	places := make([]int, len(names))
+	for i, name := range names {
+		found := -1
+		for at, field := range file.Fields() {
+			if field.Name != name {
+				continue
+			}
+			if found >= 0 {
+				return nil, fmt.Errorf("%s: several columns are called %q", file.Path(), name)
+			}
+			found = at
+		}
+		if found < 0 {
+			return nil, fmt.Errorf("%s: %w", file.Path(), &ColumnError{Column: name, Have: fieldNames(file.Fields())})
+		}
+		for _, before := range places[:i] {
+			if before == found {
+				return nil, fmt.Errorf("column %q is asked for twice", name)
+			}
+		}
+		places[i] = found
+	}
+	return places, nil
+}
+
+func fieldNames(fields []pages.Field) []string {
+	names := make([]string, len(fields))
+	for i, field := range fields {
+		names[i] = field.Name
+	}
+	return names
+}
+
+// without returns the names that are not in others.
+func without(names, others []string) []string {
+	in := make(map[string]bool, len(others))
+	for _, name := range others {
+		in[name] = true
+	}
+	var left []string
+	for _, name := range names {
+		if !in[name] {
+			left = append(left, name)
+		}
+	}
+	return left
+}

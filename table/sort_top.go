@@ -1,0 +1,127 @@
+package table
+
+import (
+	"context"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// compactAt is how many rows more than wanted are kept before those that will not
+// be given out are dropped.
+const compactAt = chunkRows
+
+// topRows keeps the first rows in order: a heap of as many as are wanted, with the
+// last of them on top, which is the one to beat.
+type topRows struct {
+	*kept
+	limit  int
+	heap   []entry
+	sorted bool // whether heap is sorted instead
+}
+
+func (t *topRows) add(ctx context.Context, batch arrow.RecordBatch) error {
+	t.kept.add(batch)
+	used := false
+	for _, e := range t.entries() {
+		switch {
+		case len(t.heap) < t.limit:
+			t.heap = append(t.heap, e)
+			t.rise(len(t.heap) - 1)
+		case t.compare(e, t.heap[0]) < 0:
+			t.heap[0] = e
+			t.sink(0)
+		default:
+			continue
+		}
+		used = true
+	}
+	if !used {
+		t.dropLast()
+	} else if (t.rows-compactAt)/2 > t.limit {
+		return t.compact(ctx)
+	}
+	return nil
+}
+
+// dropLast forgets the batch added last, of which no row is wanted.
+func (k *kept) dropLast() {
+	last := len(k.batches) - 1
+	k.rows -= int(k.batches[last].NumRows())
+	k.batches[last].Release()
+	k.batches = k.batches[:last]
+	for i := range k.columns {
+		k.columns[i] = k.columns[i][:last]
+	}
+	for i := range k.keys {
+		k.keys[i].ranks = k.keys[i].ranks[:last]
+	}
+}
+
+// compact copies the wanted rows into one batch, in order, and lets go of the
+// others. Order keeps those that are equal as they came.
+func (t *topRows) compact(ctx context.Context) error {
+	batch, err := t.gather(ctx, t.inOrder())
+	if err != nil {
+		return err
+	}
+	defer batch.Release()
+	t.release()
+	t.kept.add(batch)
+	t.heap = t.entries()
+	slices.Reverse(t.heap) // the last on top: a heap
+	return nil
+}
+
+func (t *topRows) inOrder() []place {
+	slices.SortFunc(t.heap, t.compare)
+	places := make([]place, len(t.heap))
+	for i, e := range t.heap {
+		places[i] = e.place
+	}
+	return places
+}
+
+func (t *topRows) next(ctx context.Context) (arrow.RecordBatch, error) {
+	if !t.sorted {
+		t.sorted = true
+		slices.SortFunc(t.heap, t.compare)
+	}
+	n := min(len(t.heap), chunkRows)
+	if n == 0 {
+		return nil, nil
+	}
+	places := make([]place, n)
+	for i, e := range t.heap[:n] {
+		places[i] = e.place
+	}
+	t.heap = t.heap[n:]
+	return t.gather(ctx, places)
+}
+
+func (t *topRows) rise(i int) {
+	for i > 0 {
+		parent := (i - 1) / 2
+		if t.compare(t.heap[i], t.heap[parent]) <= 0 {
+			return
+		}
+		t.heap[i], t.heap[parent] = t.heap[parent], t.heap[i]
+		i = parent
+	}
+}
+
+func (t *topRows) sink(i int) {
+	for {
+		last := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(t.heap); child++ {
+			if t.compare(t.heap[child], t.heap[last]) > 0 {
+				last = child
+			}
+		}
+		if last == i {
+			return
+		}
+		t.heap[i], t.heap[last] = t.heap[last], t.heap[i]
+		i = last
+	}
+}

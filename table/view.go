@@ -1,0 +1,121 @@
+package table
+
+import (
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/bitutil"
+)
+
+// A view is an array opened for loops: its offset and dictionary taken care of
+// once rather than row by row. It borrows the array.
+type view struct {
+	array  arrow.Array
+	layout layout
+	rows   int
+
+	valid  []byte // bitmap, nil if no row is null
+	offset int    // of row 0 in valid
+
+	text text // if layout is layoutText
+}
+
+// text is a column of strings: values, and which of them each row has.
+type text struct {
+	codes   []int32     // nil if row i has value i
+	dict    arrow.Array // the dictionary, nil if there is none
+	values  []byte
+	offsets []int32
+}
+
+func newView(a arrow.Array) view {
+	v := view{array: a, rows: a.Len()}
+	v.layout, _ = layoutOf(a.DataType())
+	if v.layout == layoutNull {
+		v.valid, v.offset = make([]byte, bitutil.BytesForBits(int64(v.rows))), 0
+		return v
+	}
+	if a.NullN() > 0 {
+		v.valid, v.offset = a.NullBitmapBytes(), a.Data().Offset()
+	}
+	if v.layout == layoutText {
+		v.openText()
+	}
+	return v
+}
+
+func (v *view) openText() {
+	coded, ok := v.array.(*array.Dictionary)
+	if !ok {
+		v.text.offsets, v.text.values = textOf(v.array)
+		return
+	}
+	v.text.dict = coded.Dictionary()
+	v.text.offsets, v.text.values = textOf(v.text.dict)
+	v.text.codes = codesOf(coded)
+	if v.text.dict.NullN() > 0 {
+		v.hideNullEntries(coded)
+	}
+}
+
+// hideNullEntries makes rows null whose dictionary entry is.
+func (v *view) hideNullEntries(coded *array.Dictionary) {
+	valid := make([]byte, bitutil.BytesForBits(int64(v.rows)))
+	for i := range v.rows {
+		if coded.IsValid(i) && v.text.dict.IsValid(int(v.text.codes[i])) {
+			bitutil.SetBit(valid, i)
+		}
+	}
+	v.valid, v.offset = valid, 0
+}
+
+// codesOf returns the dictionary index of each row. That of a null row is
+// arbitrary.
+func codesOf(coded *array.Dictionary) []int32 {
+	if codes, ok := coded.Indices().(*array.Int32); ok {
+		return codes.Int32Values()
+	}
+	codes := make([]int32, coded.Len())
+	for i := range codes {
+		if coded.IsValid(i) {
+			codes[i] = int32(coded.GetValueIndex(i))
+		}
+	}
+	return codes
+}
+
+// textOf returns where each string of the array ends and begins, and the bytes.
+func textOf(a arrow.Array) (offsets []int32, values []byte) {
+	buffers := a.Data().Buffers()
+	if a.Len() == 0 || buffers[1] == nil {
+		return make([]int32, a.Len()+1), nil
+	}
+	if buffers[2] != nil {
+		values = buffers[2].Bytes()
+	}
+	return arrow.GetOffsets[int32](a.Data(), 1), values
+}
+
+func (v *view) null(row int) bool {
+	return v.valid != nil && !bitutil.BitIsSet(v.valid, v.offset+row)
+}
+
+// at returns the string in a row that is not null, or some string if it is. The
+// bytes are the array's.
+func (t *text) at(row int) []byte {
+	if t.codes != nil {
+		row = int(t.codes[row])
+	}
+	return t.values[t.offsets[row]:t.offsets[row+1]]
+}
+
+// fixed returns the values of an array whose layout is T's.
+func fixed[T arrow.FixedWidthType](a arrow.Array) []T {
+	data := a.Data()
+	if data.Len() == 0 || data.Buffers()[1] == nil {
+		return make([]T, data.Len())
+	}
+	return arrow.GetData[T](data.Buffers()[1].Bytes())[data.Offset() : data.Offset()+data.Len()]
+}
+
+// bitAt returns the boolean in a row.
+func (v *view) bitAt(row int) bool { return v.array.(*array.Boolean).Value(row) }
