@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed14ed4225/sluice/plan"
+)
+
+type kindsCommand struct{}
+
+func (c *kindsCommand) Run(std streams) error {
+	var explained []string
+	for _, kind := range plan.Builtin() {
+		explained = append(explained, explain(kind))
+	}
+	return show(std.out, strings.Join(explained, "\n"))
+}
+
+// explain lists the settings of a kind under what it is for.
+func explain(kind plan.Kind) string {
+	settings := kind.Describe()
+	if kind.Writes != plan.None {
+		settings = slices.Insert(settings, 0, plan.Setting{Name: "out", Doc: "the channel it writes", Required: true})
+	}
+	if kind.Reads != plan.None {
+		settings = slices.Insert(settings, 0, plan.Setting{Name: "in", Doc: "the channel it reads", Required: true})
+	}
+	width := 0
+	for _, s := range settings {
+		width = max(width, len(s.Name))
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s: %s\n", kind.Name, kind.Summary)
+	for _, s := range settings {
+		fmt.Fprintf(&text, "  %-*s  %s", width, s.Name, s.Doc)
+		if s.Required {
+			text.WriteString(" (required)")
+		}
+		if s.Default != "" {
+			fmt.Fprintf(&text, " (default %s)", s.Default)
+		}
+		text.WriteString("\n")
+	}
+	return text.String()
+}

@@ -1,0 +1,102 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/table"
+)
+
+var aggregateKind = Kind{
+	Name:     "aggregate",
+	Summary:  "compute one row per group of rows with equal keys",
+	Reads:    One,
+	Writes:   One,
+	Settings: func() Step { return &aggregate{} },
+}
+
+type aggregate struct {
+	By      []At[string]     `job:"by" doc:"key columns, one or a list; without any, all rows are one group"`
+	Compute Mapping[measure] `job:"compute" doc:"names of new columns, each with what is in it: count, count(column), sum(column), mean(column), min(column) or max(column)"`
+}
+
+// A measure is one thing to compute: count, or mean(delay).
+type measure struct {
+	function table.Func
+	column   columnName // its name is empty for count alone
+}
+
+var functions = []string{string(table.Count), string(table.Sum), string(table.Mean), string(table.Min), string(table.Max)}
+
+// UnmarshalText reads a measure; its errors know the character they are about.
+func (m *measure) UnmarshalText(text []byte) error {
+	p, err := newPhrase(string(text))
+	if err != nil {
+		return err
+	}
+	name := p.take()
+	if !slices.Contains(functions, name.text) || name.kind != bareword {
+		return &phraseError{name.offset, fmt.Sprintf("unknown function %q%s", shorten(name.text), instead(name.text, functions))}
+	}
+	m.function, m.column = table.Func(name.text), columnName{}
+	switch {
+	case p.accept("("):
+		if name.text == "count" && (p.accept("*") || p.peek().is(")")) {
+			break // SQL's count(*) is our count
+		}
+		if m.column, err = p.column(); err != nil {
+			return err
+		}
+	case name.text == "count":
+		return p.done()
+	default:
+		return &phraseError{p.peek().offset, fmt.Sprintf("write %s(column) with the column it is of", name.text)}
+	}
+	if closing := p.take(); !closing.is(")") {
+		return expectedWord(")", closing)
+	}
+	return p.done()
+}
+
+func (a *aggregate) settings() table.Aggregate {
+	var s table.Aggregate
+	for _, key := range a.By {
+		s.By = append(s.By, key.Value)
+	}
+	for _, m := range a.Compute {
+		s.Measures = append(s.Measures, table.Measure{As: m.Name.Value, Func: m.Value.Value.function, Column: m.Value.Value.column.name})
+	}
+	return s
+}
+
+// Schema checks every key and every measure on its own first, so that each
+// error has its place.
+func (a *aggregate) Schema(in []*arrow.Schema) ([]*arrow.Schema, error) {
+	whole := a.settings()
+	var errs []error
+	for _, key := range a.By {
+		_, err := table.Aggregate{By: []string{key.Value}}.Schema(in[0])
+		errs = append(errs, key.Wrong(err))
+	}
+	for i, m := range a.Compute {
+		_, err := table.Aggregate{Measures: whole.Measures[i : i+1]}.Schema(in[0])
+		errs = append(errs, m.Value.wrongIn(m.Value.Value.column.offset, err))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	out, err := whole.Schema(in[0])
+	if err != nil {
+		return nil, err
+	}
+	return []*arrow.Schema{out}, nil
+}
+
+func (a *aggregate) Add(to *sluice.Network, at Place) error {
+	to.Node(a.settings().Node(at.Name, at.In[0], at.Out[0]))
+	return nil
+}

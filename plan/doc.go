@@ -1,0 +1,44 @@
+// Package plan turns a job, a network written down in YAML, into a network.
+//
+//	name: flights
+//	params:
+//	  files: ${job_dir}/data/*.parquet
+//	nodes:
+//	  scan: {kind: scan, files: "${files}", columns: [origin, delay], out: flights}
+//	  late: {kind: filter, in: flights, where: delay > 60, out: late}
+//	  show: {kind: print, in: late}
+//	channels:
+//	  flights: {slots: 2, bytes: 64MiB}
+//
+// Every node has a name, a kind, the settings of that kind, and the names of the
+// channels that it reads (in) and writes (out). A channel exists because nodes
+// name it; it may be given slots, a bound in bytes, and, if several nodes are to
+// take turns reading it, shared: true. [Builtin] lists the kinds, and a program
+// can add its own.
+//
+// # Parameters
+//
+// A value may use parameters as ${name}; for a literal ${ write $${. Where
+// ${name} is the whole value, it keeps the type of the parameter: a number, a
+// list. Inside { } and [ ] YAML wants it in quotes, which changes nothing. In a
+// longer text it is put in as text. Params gives the defaults, which may use
+// other parameters; one without a default must be given. ${job_dir} is the
+// folder of the job file, while relative paths are relative to the current
+// folder, as on the command line.
+//
+// Parameters are put into values after YAML was parsed. No parameter can add a
+// setting or a node.
+//
+// # YAML
+//
+// Jobs are plain YAML 1.2 without anchors, aliases, merge keys and tags, one
+// document per file. A number with a leading zero is text, as are yes and no.
+// Keys that nothing knows are errors.
+//
+// # Three steps
+//
+// [Load] and [Parse] check all that can be known without the data, [Job.Check]
+// opens the files and follows the columns through the nodes, [Job.Network]
+// makes the network. What is wrong with the job in any of them is a [JobError]
+// with file, line and column; as many as were found are joined.
+package plan

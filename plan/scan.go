@@ -1,0 +1,76 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/table"
+)
+
+var scanKind = Kind{
+	Name:     "scan",
+	Summary:  "read Parquet files, row group by row group, in order",
+	Writes:   One,
+	Settings: func() Step { return &scan{} },
+}
+
+type scan struct {
+	Files   []At[string] `job:"files,required" doc:"file, glob or folder of Parquet files, or a list of them"`
+	Columns []At[string] `job:"columns" doc:"columns to read, in this order; all if not given"`
+	Tickets int          `job:"tickets,min=1" doc:"most row groups in memory at once, from reading until the last node lets go; twice the processors if not given"`
+}
+
+func (s *scan) settings() table.Scan {
+	return table.Scan{Files: values(s.Files), Columns: values(s.Columns), Tickets: s.Tickets}
+}
+
+func (s *scan) Schema([]*arrow.Schema) ([]*arrow.Schema, error) {
+	for i, column := range s.Columns {
+		for _, before := range s.Columns[:i] {
+			if before.Value == column.Value {
+				return nil, column.Wrong(fmt.Errorf("column %q is here twice", column.Value))
+			}
+		}
+	}
+	schema, err := s.settings().Schema()
+	if err != nil {
+		return nil, s.locate(err)
+	}
+	return []*arrow.Schema{schema}, nil
+}
+
+// locate finds the setting that an error of the whole scan is about.
+func (s *scan) locate(err error) error {
+	var unknown *table.ColumnError
+	if errors.As(err, &unknown) {
+		for _, column := range s.Columns {
+			if column.Value == unknown.Column {
+				return column.Wrong(err)
+			}
+		}
+	}
+	// Which of several files is it? The one that fails on its own.
+	for _, file := range s.Files {
+		if _, err := (table.Scan{Files: []string{file.Value}, Columns: values(s.Columns)}).Schema(); err != nil {
+			return file.Wrong(err)
+		}
+	}
+	return s.Files[0].Wrong(err) // each is fine, but they do not agree
+}
+
+func (s *scan) Add(to *sluice.Network, at Place) error {
+	to.Node(s.settings().Node(at.Name, at.Out[0]))
+	return nil
+}
+
+// values gives settings without their positions.
+func values[T any](settings []At[T]) []T {
+	var plain []T
+	for _, s := range settings {
+		plain = append(plain, s.Value)
+	}
+	return plain
+}
