@@ -186,6 +186,7 @@ type ChannelStats struct {
 // ChannelState is whether and how a channel was ended.
 type ChannelState string
 
+// How a channel stands.
 const (
 	ChannelOpen    ChannelState = "open"
 	ChannelClosed  ChannelState = "closed" // messages may still wait in it

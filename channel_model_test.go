@@ -335,7 +335,8 @@ func (w *world) apply(o op) {
 // refused sends what no channel takes.
 func (w *world) refused(o op) {
 	c := w.channels[o.a%2]
-	m, want := sluice.Message{}, error(sluice.ErrEmptyMessage)
+	var m sluice.Message
+	want := sluice.ErrEmptyMessage
 	if o.b%2 == 0 && w.typed {
 		m, want = sluice.NewMessage(1, "text"), nil
 	}

@@ -71,7 +71,8 @@ func (m *Message) Copy(ctx context.Context, res *mem.Reservation) (Message, erro
 
 // Replace gives the message a new payload in place of the one that was taken.
 // Number and receipt stay, so that a transform passes on what it was given. A
-// payload still there is released first.
+// payload that is still there is released first: one that was changed in place after
+// [Peek] needs no Replace.
 func (m *Message) Replace(payload any) {
 	if m.payload != nil {
 		releasePayload(m.payload)

@@ -33,7 +33,7 @@ func TestSideChannelNeverHoldsUpASender(t *testing.T) {
 
 func TestSideChannelIsBesideTheChannel(t *testing.T) {
 	c := sluice.NewChannel("c", sluice.Of[string]())
-	if c.Meta() != c.Meta() {
+	if first := c.Meta(); first != c.Meta() {
 		t.Error("Meta gives another one each time")
 	}
 	m := sluice.NewMessage(1, 42) // of any type

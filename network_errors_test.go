@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,7 +88,8 @@ func TestEchoesOfTheInterruptionAreLeftOut(t *testing.T) {
 		"an error that cannot be compared": func(context.Context, error) error {
 			return errors.Join(own, listError{"a"})
 		},
-		"a panic with an echo": func(ctx context.Context, abort error) error { panic(errors.Join(own, abort)) },
+		"a panic":                   func(context.Context, error) error { panic(own) },
+		"a panic with only an echo": func(_ context.Context, abort error) error { panic(abort) },
 	}
 	interruptions := []struct {
 		name string
@@ -147,6 +149,25 @@ func TestEchoesOfTheInterruptionAreLeftOut(t *testing.T) {
 		for name, ending := range kept {
 			t.Run(way.name+"/"+name+" is kept", func(t *testing.T) { run(t, way.end, ending, "reader") })
 		}
+	}
+}
+
+// funcError is an error that is not even deeply equal to itself.
+type funcError struct{ text func() string }
+
+func (e funcError) Error() string { return e.text() }
+
+func TestAnAbortByTheNetworkIsAnEchoWhateverItsCause(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	n := sluice.NewNetwork("n")
+	c := n.Channel("c")
+	n.Node("writer", func(ctx context.Context) error {
+		cancel(funcError{func() string { return "out of order" }})
+		return idles(ctx)
+	}, sluice.Writes(c))
+	n.Node("reader", counts(c, nil), sluice.Reads(c))
+	if _, ok := n.Run(ctx).(funcError); !ok {
+		t.Error("Run does not return the context's cause alone")
 	}
 }
 
@@ -223,14 +244,81 @@ func TestACancelledRunReturnsTheContextsCause(t *testing.T) {
 	}
 }
 
-func TestACancellationAfterTheLastNodeChangesNothing(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.Background())
-	n := sluice.NewNetwork("n")
-	n.Node("fine", returns(nil))
-	err := n.Run(ctx)
-	cancel()
-	if err != nil {
-		t.Errorf("Run = %v", err)
+// hook is a payload that does something when it is released.
+type hook func()
+
+func (h hook) Release() { h() }
+
+// The last node has returned; what it left unread is released, and that cancels the
+// context before Run is back.
+func TestACancellationAfterTheLastNodeReturnedChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		n := sluice.NewNetwork("n")
+		c := n.Channel("c")
+		n.Node("writer", func(ctx context.Context) error {
+			m := sluice.NewMessage(0, hook(func() { cancel(); synctest.Wait() }))
+			return c.Send(ctx, &m)
+		}, sluice.Writes(c))
+		n.Node("reader", after(time.Second, returns(nil)), sluice.Reads(c))
+		if err := n.Run(ctx); err != nil {
+			t.Errorf("Run = %v, want nil: every node ended well before the cancellation", err)
+		}
+	})
+}
+
+// slowContext is a context of another make: what is derived from it learns of its end
+// a moment later.
+type slowContext struct {
+	context.Context
+	done  chan struct{}
+	ended atomic.Bool
+}
+
+func (c *slowContext) Done() <-chan struct{} { return c.done }
+func (c *slowContext) Err() error {
+	if c.ended.Load() {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A node that knows the context of Run itself may see its end before the network does,
+// and leave: that is not the end of the data.
+func TestEOFDoesNotFollowACancellationThatTheNetworkHasYetToHearOf(t *testing.T) {
+	for range 100 {
+		ctx := &slowContext{Context: context.Background(), done: make(chan struct{})}
+		n := sluice.NewNetwork("n")
+		c := n.Channel("c")
+		n.Node("writer", func(context.Context) error {
+			ctx.ended.Store(true)
+			close(ctx.done)
+			return nil
+		}, sluice.Writes(c))
+		n.Node("reader", func(ctx context.Context) error {
+			_, err := c.Recv(ctx)
+			wantAbort(t, err, context.Canceled)
+			return err
+		}, sluice.Reads(c))
+		if err := n.Run(ctx); err != context.Canceled {
+			t.Errorf("Run = %v, want context.Canceled", err)
+		}
+	}
+}
+
+// It may also pass on what it saw.
+func TestTheErrorOfTheRunsOwnContextIsAnEcho(t *testing.T) {
+	for range 100 {
+		ctx := &slowContext{Context: context.Background(), done: make(chan struct{})}
+		n := sluice.NewNetwork("n")
+		n.Node("early", func(context.Context) error {
+			ctx.ended.Store(true)
+			close(ctx.done)
+			return ctx.Err()
+		})
+		if err := n.Run(ctx); err != context.Canceled {
+			t.Fatalf("Run = %v, want context.Canceled alone", err)
+		}
 	}
 }
 

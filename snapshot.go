@@ -20,6 +20,7 @@ type Snapshot struct {
 // NodeState is how far a node has come.
 type NodeState string
 
+// How far a node may have come.
 const (
 	NodePending NodeState = "pending" // the network does not run yet
 	NodeRunning NodeState = "running"

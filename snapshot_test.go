@@ -139,7 +139,11 @@ func TestASnapshotSaysWhatEveryNodeWaitsFor(t *testing.T) {
 			return err
 		}, sluice.Reads(quiet))
 		n.Node("computer", idles, sluice.Reads(full), sluice.Writes(empty))
-		n.Node("early bird", returns(nil))
+		n.Node("early bird", after(time.Second/4, returns(nil)))
+		n.Node("left something behind", func(ctx context.Context) error {
+			go func() { _, _ = quiet.Recv(ctx) }()
+			return nil
+		}, sluice.Reads(quiet))
 	}, func(t *testing.T, s sluice.Snapshot) {
 		wantEqual(t, "elapsed", s.Elapsed, time.Second)
 		for name, want := range map[string]sluice.Wait{
@@ -162,13 +166,14 @@ func TestASnapshotSaysWhatEveryNodeWaitsFor(t *testing.T) {
 		}
 		for name, want := range map[string]sluice.NodeState{
 			"computer": sluice.NodeRunning, "ticket holder": sluice.NodeRunning, "early bird": sluice.NodeDone,
+			"left something behind": sluice.NodeDone,
 		} {
 			nd := nodeOf(t, s, name)
 			if nd.State != want || len(nd.Waits) > 0 {
 				t.Errorf("node %q is %s with waits %v, want %s", name, nd.State, nd.Waits, want)
 			}
 		}
-		wantEqual(t, "elapsed of the early bird", nodeOf(t, s, "early bird").Elapsed, time.Duration(0))
+		wantEqual(t, "elapsed of the early bird", nodeOf(t, s, "early bird").Elapsed, time.Second/4)
 		full := channelOf(t, s, "full")
 		wantEqual(t, "full", []int{full.Len, full.Senders, full.Receivers}, []int{1, 1, 0})
 		empty := channelOf(t, s, "empty")

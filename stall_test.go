@@ -190,19 +190,23 @@ func TestAStallReportSaysOfEveryNodeWhatItDoes(t *testing.T) {
 func TestAStallIsReportedOnceAndSoon(t *testing.T) {
 	for _, after := range []time.Duration{30 * time.Second, time.Second, 40 * time.Second} {
 		t.Run(after.String(), func(t *testing.T) {
-			var began time.Time
+			var stalled time.Time
 			opts := []sluice.NetworkOption{sluice.WithStallAfter(after)}
 			if after == 30*time.Second {
 				opts = nil // the default
 			}
 			reports := stalling(t, 5*after, opts, func(l *ledger, n *sluice.Network) {
-				began = time.Now()
 				diamond(l, n)
+				n.Node("last to move", func(context.Context) error {
+					time.Sleep(6 * after / 10)
+					stalled = time.Now()
+					return nil
+				})
 			})
 			if len(reports) != 1 {
 				t.Fatalf("%d reports, want 1", len(reports))
 			}
-			if took := reports[0].at.Sub(began); took < after || took > after+after/4 {
+			if took := reports[0].at.Sub(stalled); took < after || took > after+after/4 {
 				t.Errorf("reported %v after it stalled, want %v and little more", took, after)
 			}
 		})
@@ -522,6 +526,52 @@ func TestAWaitForATicketOfTheNodesOwnIsNoDeadlock(t *testing.T) {
 	})
 	wantContains(t, report.text, `waits to get a ticket for "rows"`)
 	wantNot(t, report.text, "deadlock")
+}
+
+// One of two tickets is in the hands of somebody whom the network cannot see at work: a
+// second goroutine of the node that waits, or one that is of no node. The other is held
+// by a node that is stuck.
+func TestATicketInUnseenHandsIsNoDeadlock(t *testing.T) {
+	for _, unseen := range []string{"a goroutine of the node", "outside"} {
+		t.Run(unseen, func(t *testing.T) {
+			report := oneStall(t, func(l *ledger, n *sluice.Network) {
+				rows, plan := n.Channel("rows"), n.Channel("plan")
+				throttle, err := sluice.NewThrottle(rows, 2)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n.Node("reader", func(ctx context.Context) error {
+					ticket, err := throttle.Acquire(ctx)
+					if err != nil {
+						return err
+					}
+					defer ticket.Release()
+					return reads(plan, 1)(ctx)
+				}, sluice.Reads(plan), sluice.Writes(rows))
+				n.Node("planner", func(ctx context.Context) error {
+					by := ctx
+					if unseen == "outside" {
+						by = context.Background()
+					}
+					first, err := throttle.Acquire(by)
+					if err != nil {
+						return err
+					}
+					defer first.Release()
+					time.Sleep(time.Second) // until the reader has the other ticket
+					second, err := throttle.Acquire(ctx)
+					if err != nil {
+						return err
+					}
+					defer second.Release()
+					return send(ctx, plan, l.message(0))
+				}, sluice.Writes(plan, rows))
+				n.Node("sink", counts(rows, nil), sluice.Reads(rows))
+			})
+			wantContains(t, report.text, `waits to get a ticket for "rows"`)
+			wantNot(t, report.text, "deadlock")
+		})
+	}
 }
 
 // What was sent with a held ticket is released by whoever has it last, here two

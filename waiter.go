@@ -134,32 +134,55 @@ func (w *waiter) wake() {
 
 // waiterPool is a ring of the waiters of one list, in the order of their last use.
 // It belongs to the channel and not to the package, so that it may be used inside a
-// testing/synctest bubble. The list serves in order, so the waiter taken longest ago
-// is the first to come back; returning one is a single atomic store, because taking
-// the lock of the channel once more would cost as much as sending a message.
+// testing/synctest bubble. Returning one is a single atomic store, because taking
+// the lock of the channel once more would cost as much as sending a message; so a
+// free one has to be looked for.
 type waiterPool struct{ last *waiter }
 
 // take returns a waiter that nobody uses. Callers hold the lock.
+//
+// The list serves in order, so if all its goroutines are busy the waiter taken
+// longest ago, the next in the ring, is the first to come back; if most of them wait
+// for long, it is the one taken last. A free one found further on is moved there, so
+// that those in use keep together.
 func (p *waiterPool) take() *waiter {
-	if p.last != nil {
-		// The first may be late: woken, but not on a processor yet.
-		for range 2 {
-			p.last = p.last.sibling
-			if w := p.last; w.given.Load() == w.uses {
-				w.uses++
-				return w
-			}
-		}
-	}
-	w := &waiter{ready: make(chan struct{}, 1), uses: 1}
+	const far = 32
 	if p.last == nil {
-		w.sibling = w
-	} else {
-		w.sibling, p.last.sibling = p.last.sibling, w
+		p.last = newWaiter()
+		p.last.sibling = p.last
+		return p.last
 	}
+	if p.last.free() {
+		p.last.uses++
+		return p.last
+	}
+	before := p.last
+	for range far {
+		w := before.sibling
+		if w == p.last {
+			break
+		}
+		if w.free() {
+			w.uses++
+			if before != p.last {
+				before.sibling = w.sibling
+				w.sibling, p.last.sibling = p.last.sibling, w
+			}
+			p.last = w
+			return w
+		}
+		before = w
+	}
+	w := newWaiter()
+	w.sibling, p.last.sibling = p.last.sibling, w
 	p.last = w
 	return w
 }
+
+func newWaiter() *waiter { return &waiter{ready: make(chan struct{}, 1), uses: 1} }
+
+// free reports whether the waiter was given back.
+func (w *waiter) free() bool { return w.given.Load() == w.uses }
 
 // giveBack empties an unlinked waiter and returns it to its pool.
 func (w *waiter) giveBack() {
@@ -177,10 +200,14 @@ func (c *Channel) park(ctx context.Context, w *waiter, reason wait.Reason) error
 	node, done := wait.Look(ctx)
 	watched := done == nil || done == c.mu.runDone
 	if !watched {
-		watched = c.watch(ctx, done)
-		// Looked at under the lock and after watch: if the context ends later than
-		// this, its sweep finds the waiter.
-		if err := ctx.Err(); err != nil {
+		// The context is looked at under the lock and after watch: if it ends later
+		// than that, its sweep finds the waiter.
+		err := ctx.Err()
+		if err == nil {
+			watched = c.watch(ctx, done)
+			err = ctx.Err()
+		}
+		if err != nil {
 			c.withdraw(w)
 			c.mu.Unlock()
 			return err

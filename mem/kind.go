@@ -6,6 +6,7 @@ import "fmt"
 // scarcest first. Data moves to a higher Kind when room is needed.
 type Kind uint8
 
+// The kinds, in order of preference.
 const (
 	Device Kind = iota // memory of an accelerator
 	Pinned             // host memory that a device can copy from and to asynchronously

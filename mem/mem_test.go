@@ -17,7 +17,7 @@ func TestKindsHaveTheNamesOfJobFiles(t *testing.T) {
 }
 
 func TestKindsAreInOrderOfPreference(t *testing.T) {
-	if !(mem.Device < mem.Pinned && mem.Pinned < mem.Host && mem.Host < mem.Disk && mem.Disk < mem.Kinds) {
+	if mem.Device >= mem.Pinned || mem.Pinned >= mem.Host || mem.Host >= mem.Disk || mem.Disk >= mem.Kinds {
 		t.Error("want device, pinned, host, disk")
 	}
 }

@@ -134,7 +134,7 @@ func (s *source[T]) oneUnderTicket(ctx context.Context, seq sluice.SeqNum) (more
 func (s *source[T]) make(ctx context.Context, seq sluice.SeqNum) (m sluice.Message, more bool, err error) {
 	v, err := s.produce(ctx, seq)
 	switch {
-	case err == io.EOF: //nolint:errorlint // a wrapped one comes from a truncated file
+	case err == io.EOF: // a wrapped one comes from a truncated file
 		return sluice.Message{}, false, nil
 	case err != nil:
 		return sluice.Message{}, false, fmt.Errorf("message %d: %w", seq, err)

@@ -13,6 +13,7 @@ import (
 // Reason is what a goroutine waits for.
 type Reason uint8
 
+// The reasons.
 const (
 	ToSend    Reason = iota // room in a channel
 	ToReceive               // a message in a channel
