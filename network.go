@@ -295,11 +295,8 @@ func (n *Network) finish() error {
 	n.mu.Lock()
 	n.mu.phase = over
 	n.mu.ended = time.Now()
-	channels, failures, cause := n.mu.channels, n.mu.failures, n.mu.cause
+	failures, cause := n.mu.failures, n.mu.cause
 	n.mu.Unlock()
-	for _, c := range channels {
-		c.end(stopped, nil) // all have ended; this releases metadata that nobody read
-	}
 	n.cancel(nil)
 	switch len(failures) {
 	case 0:

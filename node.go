@@ -116,7 +116,7 @@ func (n *Network) echoes(err, cause error) bool {
 			}
 			err = abort.Cause
 		}
-		return same(err, cause) || same(err, n.ctx.Err()) || same(err, context.Cause(n.ctx))
+		return same(err, cause) || same(err, n.ctx.Err()) || same(err, context.Cause(n.ctx)) || same(err, n.parent.Err())
 	})
 }
 

@@ -127,7 +127,7 @@ func (c *Channel) pushPlain(ms []Message) int {
 }
 
 // popPlain takes as many messages as there are and into holds, in at most two
-// pieces, and returns how many. Callers hold the lock and call popped.
+// pieces, and returns how many. Callers call popped.
 func (c *Channel) popPlain(into []Message) int {
 	if c.mu.sized {
 		return 0

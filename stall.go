@@ -71,7 +71,7 @@ func (n *Network) stallReport(since time.Duration) (report, cycle string) {
 	}
 	_ = table.Flush() // to a strings.Builder
 	if cycle = g.cycle(); cycle != "" {
-		fmt.Fprintf(&b, "deadlock: %s\n", cycle)
+		fmt.Fprintf(&b, "these wait for each other: %s\n", cycle)
 	}
 	return b.String(), cycle
 }
