@@ -564,3 +564,63 @@ func TestAnyCountsTheWaitOfANodeOnce(t *testing.T) {
 		near("the wait to receive at b", s.Channels[1].RecvWait, 10*time.Minute)
 	})
 }
+
+// Channels become ready while RecvAny and SendAny are still joining their lists.
+func TestAnyIsServedOnceWhenItIsReadyWhileItJoins(t *testing.T) {
+	for range 3000 {
+		var cs []*sluice.Channel
+		for range 4 {
+			cs = append(cs, sluice.NewChannel("c"))
+		}
+		var wg sync.WaitGroup
+		for i, c := range cs {
+			wg.Go(func() {
+				m := sluice.NewMessage(sluice.SeqNum(i), i)
+				_ = c.Send(context.Background(), &m)
+			})
+		}
+		seen := map[sluice.SeqNum]bool{}
+		for range cs {
+			_, m, err := sluice.RecvAny(context.Background(), cs...)
+			errIs(t, err, nil)
+			if seen[m.Seq()] {
+				t.Fatalf("number %d came twice", m.Seq())
+			}
+			seen[m.Seq()] = true
+		}
+		wg.Wait()
+	}
+}
+
+// A channel that ends while somebody waits for any of several is not charged with what
+// the wait for the others still takes.
+func TestAnyChargesAChannelThatEndedOnlyUntilThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := sluice.NewNetwork("n")
+		a, b := n.Channel("a"), n.Channel("b")
+		n.Node("a", func(context.Context) error { time.Sleep(10 * time.Second); return nil }, sluice.Writes(a))
+		n.Node("b", func(ctx context.Context) error {
+			time.Sleep(time.Minute)
+			m := sluice.NewMessage(0, 0)
+			return b.Send(ctx, &m)
+		}, sluice.Writes(b))
+		n.Node("reader", func(ctx context.Context) error {
+			for {
+				if _, _, err := sluice.RecvAny(ctx, a, b); err != nil {
+					return nil
+				}
+			}
+		}, sluice.Reads(a, b))
+		errIs(t, n.Run(t.Context()), nil)
+		s := n.Snapshot()
+		for what, wait := range map[string]struct{ got, want time.Duration }{
+			"a":        {s.Channels[0].RecvWait, 10 * time.Second},
+			"b":        {s.Channels[1].RecvWait, time.Minute},
+			"the node": {s.Nodes[2].RecvWait, time.Minute},
+		} {
+			if (wait.got - wait.want).Abs() > 50*time.Millisecond {
+				t.Errorf("%s: %v, want %v", what, wait.got, wait.want)
+			}
+		}
+	})
+}

@@ -14,7 +14,9 @@ import (
 // A Channel is a bounded first-in-first-out queue between any number of producers
 // and consumers. A full channel suspends the sender, an empty one the receiver;
 // suspended goroutines are served in the order in which they came, hold no thread
-// and use no processor. All methods may be called by any goroutine.
+// and use no processor. All methods may be called by any goroutine. Make one with
+// [NewChannel] or [Network.Channel], and end it when it is done with: a context that
+// lives longer may keep it alive until then.
 //
 // # Who ends it
 //

@@ -49,8 +49,8 @@
 //	Copy(context.Context, *mem.Reservation) (any, error)     // a second one, for fan-out
 //
 // Content is called by every send, before the channel is locked, and should be quick.
-// Release is also called by whoever stops or aborts a channel with messages in it, and
-// by the network when it ends; it must not panic.
+// Release is also called by whoever stops or aborts a channel with messages in it; in a
+// network, one that panics there is a failure of the run.
 //
 // # Rules that hold everywhere
 //

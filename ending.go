@@ -37,8 +37,9 @@ func (c *Channel) ended() ending {
 func (c *Channel) Close() { c.endByHand(closed) }
 
 // Drain closes the channel and waits until everything in it was received. It
-// returns nil then; [ErrStopped] or the [*AbortError] if the other side did not
-// want all of it; or ctx.Err(), and the channel stays closed.
+// returns nil then; [ErrStopped] or the [*AbortError] if the channel was or is stopped
+// or aborted instead, whether or not messages were in it; or ctx.Err(), and the channel
+// stays closed.
 func (c *Channel) Drain(ctx context.Context) error {
 	c.Close()
 	c.mu.Lock()
@@ -82,15 +83,20 @@ func (c *Channel) endByHand(how ending) {
 }
 
 // interrupt aborts the channel because the run of its network was.
-func (c *Channel) interrupt(cause error) {
-	c.end(aborted, &AbortError{Channel: c.name, Cause: cause, run: c.net})
+func (c *Channel) interrupt(cause error) { releaseAll(c.cutOff(cause)) }
+
+// cutOff is interrupt for callers who release what was dropped themselves.
+func (c *Channel) cutOff(cause error) (dropped []Message) {
+	return c.shut(aborted, &AbortError{Channel: c.name, Cause: cause, run: c.net})
 }
 
-// end is the one place where a channel ends; abort is nil unless it is aborted. Payloads are released outside the
-// lock, because their Release methods are not ours.
-func (c *Channel) end(how ending, abort *AbortError) {
+// end ends the channel; abort is nil unless it is aborted. Payloads are released outside
+// the lock, because their Release methods are not ours.
+func (c *Channel) end(how ending, abort *AbortError) { releaseAll(c.shut(how, abort)) }
+
+// shut is the one place where a channel ends. Callers release what was dropped.
+func (c *Channel) shut(how ending, abort *AbortError) (dropped []Message) {
 	var woken wakeList
-	var dropped []Message
 	c.mu.Lock()
 	if c.mu.ending == open || c.mu.ending == closed && c.mu.count > 0 && how != closed {
 		c.mu.ending = how
@@ -112,11 +118,23 @@ func (c *Channel) end(how ending, abort *AbortError) {
 	c.mu.Unlock()
 
 	woken.signal()
-	for i := range dropped {
-		dropped[i].Release()
-	}
 	if meta != nil {
-		meta.queue.end(how, abort)
+		dropped = append(dropped, meta.queue.shut(how, abort)...)
+	}
+	return dropped
+}
+
+// releaseAll releases every message, also when the Release method of one panics or
+// exits the goroutine.
+func releaseAll(ms []Message) {
+	released := 0
+	defer func() {
+		if released < len(ms) {
+			releaseAll(ms[released+1:])
+		}
+	}()
+	for ; released < len(ms); released++ {
+		ms[released].Release()
 	}
 }
 
@@ -137,11 +155,26 @@ func (c *Channel) finish(l *waiterList, outcome error, woken *wakeList) {
 	for w := l.first; w != nil; w = l.first {
 		l.remove(w)
 		if w.any != nil && !w.any.ended(w, outcome) {
+			c.left(w, l)
 			continue // it still waits for other channels
 		}
 		w.err = outcome
 		woken.add(w)
 	}
+}
+
+// left counts the wait of a waiter at this channel, which is over although its
+// goroutine waits on elsewhere. Callers hold the lock.
+func (c *Channel) left(w *waiter, l *waiterList) {
+	if w.node == nil {
+		return
+	}
+	reason := wait.ToReceive
+	if l == &c.mu.senders {
+		reason = wait.ToSend
+	}
+	c.recorded(w, reason)
+	w.node = nil
 }
 
 // drop takes all messages out of the buffer, in order. Callers hold the lock, and

@@ -74,10 +74,11 @@ func (m *Message) Copy(ctx context.Context, res *mem.Reservation) (Message, erro
 // payload that is still there is released first: one that was changed in place after
 // [Peek] needs no Replace.
 func (m *Message) Replace(payload any) {
-	if m.payload != nil {
-		releasePayload(m.payload)
+	old := m.payload
+	m.payload = payload // first: a Release that panics is not called again
+	if old != nil {
+		releasePayload(old)
 	}
-	m.payload = payload
 }
 
 // Release frees the payload, through its Release method if it has one, and the
@@ -86,10 +87,12 @@ func (m *Message) Replace(payload any) {
 func (m *Message) Release() {
 	payload, receipt := m.payload, m.receipt
 	*m = Message{seq: m.seq}
+	if receipt != nil {
+		defer receipt.Release() // also if the payload's Release panics
+	}
 	if payload != nil {
 		releasePayload(payload)
 	}
-	receipt.Release()
 }
 
 // Peek returns the payload and leaves it in the message: the caller borrows it

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +48,8 @@ type Network struct {
 	parent context.Context
 	cancel context.CancelCauseFunc
 	run    sync.WaitGroup
+
+	held func() // called by interrupt, in tests that look at the moment before the aborts
 }
 
 type phase uint8
@@ -120,10 +124,10 @@ type Port struct {
 }
 
 // Reads is the port of a node that receives from these channels.
-func Reads(cs ...*Channel) Port { return Port{channels: cs} }
+func Reads(cs ...*Channel) Port { return Port{channels: slices.Clone(cs)} }
 
 // Writes is the port of a node that sends to these channels.
-func Writes(cs ...*Channel) Port { return Port{channels: cs, writes: true} }
+func Writes(cs ...*Channel) Port { return Port{channels: slices.Clone(cs), writes: true} }
 
 // Unordered says that the numbers a node sends through this port need not rise, as
 // when it merges channels in order of arrival. The debug build, which checks that
@@ -238,9 +242,37 @@ func (n *Network) returned(nd *node, err error) {
 		}
 	}
 	n.mu.Unlock()
+	var dropped []Message
 	for _, c := range unread {
-		c.end(stopped, nil)
+		dropped = append(dropped, c.shut(stopped, nil)...)
 	}
+	n.discard(dropped)
+}
+
+// discard releases messages that nobody will receive, after every channel that is to
+// end has ended, so that no waiter waits for a Release method. One that panics or exits
+// is a failure of the run; it is nobody's to recover from.
+func (n *Network) discard(ms []Message) {
+	released := false
+	defer func() {
+		if released {
+			return
+		}
+		var err error = errors.New("a payload's Release left by runtime.Goexit")
+		if value := recover(); value != nil {
+			err = &PanicError{Value: value, Stack: debug.Stack()}
+		}
+		err = fmt.Errorf("sluice: network %q: releasing what nobody received: %w", n.name, err)
+		n.mu.Lock()
+		n.mu.failures = append(n.mu.failures, err)
+		if n.mu.cause == nil {
+			n.mu.cause = err
+		}
+		n.mu.Unlock()
+		n.interrupt(err)
+	}()
+	releaseAll(ms)
+	released = true
 }
 
 // interruption returns why the run does not go on, or nil if it does: a failure,
@@ -285,9 +317,14 @@ func (n *Network) interrupt(cause error) {
 	channels := n.mu.channels
 	n.mu.Unlock()
 	n.cancel(cause)
-	for _, c := range channels {
-		c.interrupt(cause)
+	if n.held != nil {
+		n.held()
 	}
+	var dropped []Message
+	for _, c := range channels {
+		dropped = append(dropped, c.cutOff(cause)...)
+	}
+	n.discard(dropped)
 }
 
 // finish ends the run, after the last node.

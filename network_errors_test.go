@@ -449,7 +449,7 @@ func TestAStopTravelsUpToTheSource(t *testing.T) {
 func TestAStopDuringAnInterruptionIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := sluice.NewNetwork("n")
-		interrupted, goOn := heldUp(n)
+		interrupted, goOn := sluice.HoldUp(n)
 		c := n.Channel("c")
 		n.Node("stopped", func(ctx context.Context) error {
 			<-interrupted
@@ -489,4 +489,37 @@ func TestAnErrorThatOnlyLooksLikeEOFIsLeftAlone(t *testing.T) {
 	if err := n.Run(context.Background()); err.Error() != `node "broken": unexpected EOF` {
 		t.Errorf("Run = %v", err)
 	}
+}
+
+type slow struct{}
+
+func (slow) Release() { time.Sleep(time.Millisecond) }
+
+// A reader of several channels leaves all of them at once: the writer that sees one of
+// them stopped must not be told that another is still wanted.
+func TestAStoppedNodeEndedWellIfItsOnlyReaderLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := sluice.NewNetwork("n")
+		a, b := n.Channel("a"), n.Channel("b")
+		n.Node("fork", func(ctx context.Context) error {
+			for i := 0; ; i++ {
+				for _, c := range []*sluice.Channel{a, b} {
+					m := sluice.NewMessage(sluice.SeqNum(i), any(i))
+					if i == 0 {
+						m.Replace(slow{})
+					}
+					if err := c.Send(ctx, &m); err != nil {
+						return err
+					}
+				}
+			}
+		}, sluice.Writes(a, b))
+		n.Node("join", func(context.Context) error {
+			synctest.Wait() // fork waits for room in a
+			return nil
+		}, sluice.Reads(a, b))
+		if err := n.Run(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -116,7 +116,7 @@ func TestAFailureAbortsEveryChannelBeforeAnythingIsClosed(t *testing.T) {
 		t.Run(way.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := sluice.NewNetwork("n")
-				interrupted, goOn := heldUp(n)
+				interrupted, goOn := sluice.HoldUp(n)
 				c := n.Channel("c")
 				gate := make(chan struct{})
 				var got error
@@ -145,7 +145,7 @@ func TestAFailureAbortsEveryChannelBeforeAnythingIsClosed(t *testing.T) {
 func TestACancellationAbortsEveryChannelBeforeAnythingIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := sluice.NewNetwork("n")
-		interrupted, goOn := heldUp(n)
+		interrupted, goOn := sluice.HoldUp(n)
 		c := n.Channel("c")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		var got error
@@ -190,7 +190,7 @@ func TestEndingAChannelByHandAfterAnInterruptionAbortsIt(t *testing.T) {
 		t.Run(end.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := sluice.NewNetwork("n")
-				interrupted, goOn := heldUp(n)
+				interrupted, goOn := sluice.HoldUp(n)
 				c := n.Channel("c")
 				ctx, cancel := context.WithCancelCause(t.Context())
 				var got, gotMeta error
@@ -536,4 +536,34 @@ func TestANetworkRunsInsideANode(t *testing.T) {
 			wantFailed(t, err, "sink")
 		}
 	}
+}
+
+// The context ends, its watcher aborts the channels, and all nodes come home while a
+// payload is still being released: Run waits for that, too.
+func TestRunReturnsOnlyWhenEverythingWasReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		n := sluice.NewNetwork("n")
+		c := n.Channel("c")
+		s := newStubborn()
+		n.Node("writer", func(ctx context.Context) error {
+			m := sluice.NewMessage(0, s)
+			if err := c.Send(ctx, &m); err != nil {
+				return err
+			}
+			<-s.entered
+			return ctx.Err()
+		}, sluice.Writes(c))
+		n.Node("reader", func(ctx context.Context) error {
+			<-s.entered
+			return ctx.Err()
+		}, sluice.Reads(c))
+		run := try(func() error { return n.Run(ctx) })
+		synctest.Wait()
+		cancel()
+		run.waits(t)
+		close(s.letGo)
+		_, err := run.returns(t)
+		errIs(t, err, context.Canceled)
+	})
 }

@@ -97,7 +97,7 @@ func (nd *node) unwanted(err error) error {
 	outputs := 0
 	for c := range nd.each(true) {
 		outputs++
-		if c.ended() == open {
+		if c.readersLeft > 0 && c.ended() == open { // a reader that returned may be about to stop it
 			return fmt.Errorf("ended (%w) while its output %q is still wanted; leave out the one that was stopped and go on with the other", err, c.name)
 		}
 	}

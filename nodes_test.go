@@ -178,21 +178,3 @@ func (s stubborn) Release() {
 	close(s.entered)
 	<-s.letGo
 }
-
-// heldUp gives a network a first channel whose abort takes until letGo is closed, so
-// that a test can look at what happens between the interruption of the network and
-// the abort of the channels that are added later. The nodes may look at entered,
-// which is closed when the interruption has come that far.
-func heldUp(n *sluice.Network) (entered <-chan struct{}, letGo chan<- struct{}) {
-	s := newStubborn()
-	c := n.Channel("holds up")
-	n.Node("holds up, writer", func(ctx context.Context) error {
-		m := sluice.NewMessage(0, s)
-		if err := c.Send(ctx, &m); err != nil {
-			return err
-		}
-		return idles(ctx)
-	}, sluice.Writes(c))
-	n.Node("holds up, reader", idles, sluice.Reads(c))
-	return s.entered, s.letGo
-}

@@ -10,6 +10,11 @@ import (
 // served or its context ends, and returns w's outcome. It is called with the lock
 // held and releases it.
 func (c *Channel) park(ctx context.Context, w *waiter, reason wait.Reason) error {
+	if ctx == nil { // a panic with the lock held would hang who ends the channel
+		c.withdraw(w)
+		c.mu.Unlock()
+		panic("sluice: nil context")
+	}
 	node, done := wait.Look(ctx)
 	watched := done == nil || done == c.mu.runDone
 	if !watched {

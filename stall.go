@@ -42,10 +42,20 @@ func (n *Network) moves() uint64 {
 	moves := uint64(len(n.mu.nodes) - n.mu.left)
 	for _, c := range n.mu.channels {
 		c.mu.Lock()
-		moves += 2*(c.mu.received+c.mu.dropped) + uint64(c.mu.count)
+		moves += c.moves()
+		if meta := c.mu.meta; meta != nil {
+			meta.queue.mu.Lock()
+			moves += meta.queue.moves()
+			meta.queue.mu.Unlock()
+		}
 		c.mu.Unlock()
 	}
 	return moves
+}
+
+// moves counts what was sent and what was received or dropped. Callers hold the lock.
+func (c *Channel) moves() uint64 {
+	return 2*(c.mu.received+c.mu.dropped) + uint64(c.mu.count)
 }
 
 // stallReport says of every node whether it runs or waits, and for what, and which

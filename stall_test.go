@@ -623,3 +623,32 @@ func lineOf(text string, words ...string) bool {
 	}
 	return false
 }
+
+func TestNoStallIsReportedWhileOnlyMetadataMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var book logbook
+		n := sluice.NewNetwork("n", sluice.WithStallAfter(time.Second), sluice.WithLogger(slog.New(&book)))
+		c := n.Channel("c")
+		n.Node("writer", func(ctx context.Context) error {
+			for i := range 100 {
+				time.Sleep(100 * time.Millisecond)
+				m := sluice.NewMessage(sluice.SeqNum(i), i)
+				if err := c.Meta().Send(&m); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, sluice.Writes(c))
+		n.Node("reader", func(ctx context.Context) error {
+			for {
+				if _, err := c.Meta().Recv(ctx); err != nil {
+					return nil
+				}
+			}
+		}, sluice.Reads(c))
+		errIs(t, n.Run(t.Context()), nil)
+		if entries := book.read(); len(entries) > 0 {
+			t.Errorf("reported %v", entries)
+		}
+	})
+}

@@ -192,20 +192,23 @@ func (k *Ticket) send(ctx context.Context, m *Message, held *Receipt) error {
 		held.carried = carried
 		m.receipt = held
 	}
+	sent := false
+	defer func() { // also if the payload's Content panics
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if sent {
+			k.mu.state = used
+			return
+		}
+		m.receipt, k.receipt.carried = carried, nil
+		k.mu.state = unused
+		k.throttle.hands.add(k)
+		if k.mu.released {
+			k.unused()
+		}
+	}()
 	err := k.throttle.c.Send(ctx, m)
-
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if err == nil {
-		k.mu.state = used
-		return nil
-	}
-	m.receipt, k.receipt.carried = carried, nil
-	k.mu.state = unused
-	k.throttle.hands.add(k)
-	if k.mu.released {
-		k.unused()
-	}
+	sent = err == nil
 	return err
 }
 

@@ -24,10 +24,11 @@ func (p *waiterPool) take() *waiter {
 		p.last.uses++
 		return p.last
 	}
-	before := p.last
+	before, after := p.last, p.last
 	for range far {
 		w := before.sibling
 		if w == p.last {
+			before = after // all are in use: the new one is the one taken last
 			break
 		}
 		if w.free() {
@@ -41,8 +42,10 @@ func (p *waiterPool) take() *waiter {
 		}
 		before = w
 	}
+	// Behind those found in use: if they wait for long, the next search begins after
+	// them, and finds what was given back there. Or else it would grow with every miss.
 	w := newWaiter()
-	w.sibling, p.last.sibling = p.last.sibling, w
+	w.sibling, before.sibling = before.sibling, w
 	p.last = w
 	return w
 }

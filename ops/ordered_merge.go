@@ -32,7 +32,8 @@ var (
 // inputs the merge is empty.
 //
 // This is the other end of [Distribute], and what elsewhere is called a lineariser.
-// A message costs O(log n) with n inputs.
+// A message costs O(log n) with n inputs, or O(n) where [Dense] makes it wait for
+// whichever input is next.
 func OrderedMerge(name string, ins []*sluice.Channel, out *sluice.Channel, opts ...OrderedMergeOption) (string, func(context.Context) error, sluice.Port, sluice.Port) {
 	ins = slices.Clone(ins)
 	var o orderedMergeOptions

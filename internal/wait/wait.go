@@ -66,17 +66,15 @@ func (n *Node) Now() time.Duration {
 	return n.Clock.Now()
 }
 
-// Add counts a wait that is over, and returns how long it took. With the resolution
-// of the clock, most waits take no time.
-func (n *Node) Add(reason Reason, since time.Duration) time.Duration {
+// Add counts a wait that began at since and is over. With the resolution of the clock,
+// most waits take no time.
+func (n *Node) Add(reason Reason, since time.Duration) {
 	if n == nil {
-		return 0
+		return
 	}
-	took := n.Clock.Now() - since
-	if took > 0 {
+	if took := n.Clock.Now() - since; took > 0 {
 		n.spent[reason].Add(int64(took))
 	}
-	return took
 }
 
 // Spent returns the time of the waits for a reason that are over.
