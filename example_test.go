@@ -63,6 +63,9 @@ func TestDocumentationShowsExamplesThatRun(t *testing.T) {
 			}
 		}
 	}
+	if readme := read(t, "README.md"); strings.Contains(readme, "TABLE") {
+		t.Error("the README has a placeholder")
+	}
 	if blocks < 3 {
 		t.Errorf("found %d blocks of Go in the documentation", blocks)
 	}
