@@ -229,7 +229,7 @@ func TestACancelledRunReturnsItsCause(t *testing.T) {
 
 func TestAFileThatCannotBeReadIsAnErrorOfTheJob(t *testing.T) {
 	_, err := plan.Load("no such job.yaml", nil)
-	if len(plan.JobErrors(err)) != 1 || err.Error() != "no such job.yaml: cannot read the job: no such file or directory" {
+	if len(plan.JobErrors(err)) != 1 || err.Error() != "no such job.yaml: cannot read the job: no such file" {
 		t.Errorf("got %v", err)
 	}
 }

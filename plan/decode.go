@@ -86,6 +86,9 @@ func (m *Mapping[T]) decode(d *decoder, v *value, setting string) {
 	}
 	*m = make(Mapping[T], len(v.entries))
 	for i, e := range v.entries {
+		if e.key == "" {
+			d.fail(e.at, fmt.Errorf("%s: a name is empty", setting))
+		}
 		(*m)[i].Name = At[string]{Value: e.key, Position: e.at}
 		(*m)[i].Value.decode(d, e.value, setting+"."+e.key)
 	}

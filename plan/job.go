@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/seed14ed4225/sluice/internal/size"
+	"github.com/seed14ed4225/sluice/internal/suggest"
 )
 
 // A Job is a network written down, its structure checked. It is not changed
@@ -66,11 +66,7 @@ func Parse(file string, src []byte, params map[string]string) (*Job, error) {
 func (ks Kinds) Load(path string, params map[string]string) (*Job, error) {
 	src, err := readJob(path)
 	if err != nil {
-		var in *os.PathError
-		if errors.As(err, &in) {
-			err = in.Err // the path is the JobError's to say
-		}
-		return nil, &JobError{File: path, Err: fmt.Errorf("cannot read the job: %w", err)}
+		return nil, &JobError{File: path, Err: fmt.Errorf("cannot read the job: %w", suggest.File(path, err))}
 	}
 	return ks.Parse(path, src, params)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/seed14ed4225/sluice/internal/suggest"
 )
 
 // parsing is a tree on its way to a job.
@@ -117,7 +119,7 @@ func (p *parsing) node(e entry) {
 	}
 	switch {
 	case !kind.given():
-		fail(e.at, fmt.Errorf("no kind given; have %s", strings.Join(p.kinds.names(), ", ")))
+		fail(e.at, fmt.Errorf("no kind given; have %s", suggest.List(p.kinds.names())))
 		return
 	case kind.shape == unknown:
 		return

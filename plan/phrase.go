@@ -9,8 +9,8 @@ import (
 // Some settings are short phrases: "delay > 60", "flights desc", "mean(delay)".
 // They are written so that each stays valid when settings take whole
 // expressions one day. A column is a word, or anything between backticks; a
-// text stands between single or double quotes, with \ before a quote or
-// another \ inside it.
+// text stands between single or double quotes. A quote inside is doubled, as in
+// SQL, or has \ before it, as has another \.
 
 // phraseError is an error at a character of a phrase.
 type phraseError struct {
@@ -108,6 +108,8 @@ func unquote(runes []rune, i int) (text string, after int, closed bool) {
 	var b strings.Builder
 	for i++; i < len(runes); i++ {
 		switch {
+		case runes[i] == quote && i+1 < len(runes) && runes[i+1] == quote:
+			i++
 		case runes[i] == quote:
 			return b.String(), i + 1, true
 		case runes[i] == '\\' && i+1 < len(runes) && (runes[i+1] == quote || runes[i+1] == '\\'):

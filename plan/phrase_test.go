@@ -21,6 +21,10 @@ func TestAConditionIsOneColumnAndOneComparison(t *testing.T) {
 		{"origin = 'ORD'", condition{columnName{"origin", 0}, table.Equal, "ORD"}},
 		{`origin == "O'Hare"`, condition{columnName{"origin", 0}, table.Equal, "O'Hare"}},
 		{`origin <> 'O\'Hare \\ x'`, condition{columnName{"origin", 0}, table.NotEqual, `O'Hare \ x`}},
+		{"origin = 'O''Hare'", condition{columnName{"origin", 0}, table.Equal, "O'Hare"}},
+		{`origin = """"`, condition{columnName{"origin", 0}, table.Equal, `"`}},
+		{"origin = ''''''", condition{columnName{"origin", 0}, table.Equal, "''"}},
+		{"`a``b` = 1", condition{columnName{"a`b", 0}, table.Equal, int64(1)}},
 		{"origin != ''", condition{columnName{"origin", 0}, table.NotEqual, ""}},
 		{"`tail number` IS NOT NULL", condition{columnName{"tail number", 0}, table.NotNull, nil}},
 		{"  größe is null ", condition{columnName{"größe", 2}, table.IsNull, nil}},
@@ -57,6 +61,8 @@ func TestAWrongConditionSaysWhereAndWhatWasExpected(t *testing.T) {
 		{"delay = null", 8, "nothing compares with null; write delay is null or delay is not null"},
 		{"delay is 5", 9, "expected null, got 5"},
 		{"origin = 'ORD", 9, "no closing '"},
+		{"origin = 'ORD''", 9, "no closing '"},
+		{"origin = 'a' 'b'", 13, `expected the end, got "b"`},
 		{"tail#no = 5", 4, `unexpected '#'; put a column's name that has it in backticks, a text in quotes`},
 	}
 	for _, tt := range tests {

@@ -18,7 +18,7 @@ var scanKind = Kind{
 }
 
 type scan struct {
-	Files   []At[string] `job:"files,required" doc:"file, glob or folder of Parquet files, or a list of them"`
+	Files   []At[string] `job:"files,required" doc:"file, glob or folder of Parquet files, or a list of them, none of them twice; of a folder the *.parquet in it (small letters, hidden ones too, no subfolders)"`
 	Columns []At[string] `job:"columns" doc:"columns to read, in this order; all if not given"`
 	Tickets int          `job:"tickets,min=1" doc:"most row groups in memory at once, from reading until the last node lets go; twice the processors if not given"`
 }
@@ -32,6 +32,13 @@ func (s *scan) Schema([]*arrow.Schema) ([]*arrow.Schema, error) {
 		for _, before := range s.Columns[:i] {
 			if before.Value == column.Value {
 				return nil, column.Wrong(fmt.Errorf("column %q is here twice", column.Value))
+			}
+		}
+	}
+	for i, file := range s.Files {
+		for _, before := range s.Files[:i] {
+			if before.Value == file.Value {
+				return nil, file.Wrong(fmt.Errorf("file %q is here twice", file.Value))
 			}
 		}
 	}

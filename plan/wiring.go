@@ -14,10 +14,17 @@ func (p *parsing) channelNames(d *decoder, e entry) []At[string] {
 	}
 	var names []At[string]
 	d.decode(e.value, reflect.ValueOf(&names).Elem(), e.key)
+	written := e.value.items
+	if e.value.shape != list {
+		written = []*value{e.value}
+	}
 	for i, n := range names {
 		switch {
-		case n.Value == "": // reported, or its parameter was
+		case n.Value == "":
 			p.portsUnclear = true
+			if written[i].scalar() { // otherwise reported, or its parameter was
+				d.fail(n.Position, fmt.Errorf("%s: a channel name is empty", e.key))
+			}
 		case slices.ContainsFunc(names[:i], func(before At[string]) bool { return before.Value == n.Value }):
 			d.fail(n.Position, fmt.Errorf("%s: channel %q is here twice", e.key, n.Value))
 			p.portsUnclear = true

@@ -103,7 +103,7 @@ job.yaml:7:3: node "top": setting "by" is missing: column to sort by, or a list 
 		{about: "an empty setting", job: replace(good, "by: origin", "by: []"), want: `
 job.yaml:7:38: node "top": setting "by" is empty: expected column to sort by, or a list of them: column [asc|desc] [nulls first|last], asc and nulls last if not said`},
 		{about: "an empty text", job: good, params: map[string]string{"files": ""}, want: `
-job.yaml:6:29: node "scan": setting "files" is empty: expected file, glob or folder of Parquet files, or a list of them`},
+job.yaml:6:29: node "scan": setting "files" is empty: expected file, glob or folder of Parquet files, or a list of them, none of them twice; of a folder the *.parquet in it (small letters, hidden ones too, no subfolders)`},
 		{about: "a text for a number", job: replace(good, `"${top}"`, "ten"), want: `
 job.yaml:7:53: node "top": limit: expected a whole number, got "ten"`},
 		{about: "a fraction for a whole number", job: replace(good, `"${top}"`, "1.5"), want: `
@@ -134,6 +134,8 @@ job.yaml:3:50: node "sum": compute.x: write mean(column) with the column it is o
 job.yaml:3:56: node "sum": compute.x: expected ), got the end`},
 		{about: "a list of measures", job: replace(aggregated("count"), "{x: count}", "[count]"), want: `
 job.yaml:3:42: node "sum": compute: expected a mapping of names to values, got a list`},
+		{about: "a measure without a name", job: replace(aggregated("count"), "{x: count}", `{"": count}`), want: `
+job.yaml:3:43: node "sum": compute: a name is empty`},
 		{about: "a wrong condition", job: filtered("delay > > 60"), want: `
 job.yaml:3:54: node "late": where: expected a number, a text in quotes, true or false, got >`},
 		{about: "a condition in quotes", job: filtered(`"origin = ORD"`), want: `
@@ -155,6 +157,15 @@ job.yaml:6:26: node "scan": kind scan reads no channel; remove "in"`},
 job.yaml:8:37: node "show": kind print reads one channel, got 2`},
 		{about: "a channel with a strange name", job: replace(good, "in: ranked", "in: a/b"), want: `
 job.yaml:8:27: node "show": in: channel name "a/b": use letters, digits, _, - and ., beginning with a letter`},
+		{about: "an empty channel name", job: replace(good, "in: ranked", `in: ""`), want: `
+job.yaml:8:27: node "show": in: a channel name is empty`},
+		{about: "an empty channel name in a list", job: replace(good, "out: flights", `out: [flights, ""]`), want: `
+job.yaml:6:56: node "scan": out: a channel name is empty`},
+		{about: "a channel name that is an empty parameter", job: replace(replace(good, "top: 10", "top: 10\n  c: ranked"), "in: ranked", `in: "${c}"`),
+			params: map[string]string{"c": ""}, want: `
+job.yaml:9:27: node "show": in: a channel name is empty`},
+		{about: "a channel name that is no text", job: replace(good, "in: ranked", `in: [{}]`), want: `
+job.yaml:8:28: node "show": in: expected a text, got a mapping`},
 		{about: "a circle", job: "nodes:\n" +
 			"  a: {kind: sort, in: x, by: k, out: y}\n" +
 			"  b: {kind: sort, in: y, by: k, out: x}\n", want: `

@@ -107,7 +107,7 @@ func (a Aggregate) run(ctx context.Context, in, out *sluice.Channel) error {
 				return err
 			}
 		}
-		return groups.add(chunk.Batch())
+		return groups.add(ctx, chunk.Batch())
 	})
 	if err != nil {
 		return err
@@ -179,7 +179,7 @@ func (m Measure) compile(in *arrow.Schema) (column int, typ arrow.DataType, make
 	}
 	typ, maker = accumulatorFor(m.Func, in.Field(column).Type)
 	if maker == nil {
-		return 0, nil, nil, fmt.Errorf("there is no %s of column %q of type %v", m.Func, m.Column, in.Field(column).Type)
+		return 0, nil, nil, fmt.Errorf("there is no %s of column %q of type %s", m.Func, m.Column, typeName(in.Field(column).Type))
 	}
 	return column, typ, maker, nil
 }
@@ -229,7 +229,24 @@ func (a Aggregate) startWithout() (*aggregation, error) {
 	return a.start(arrow.NewSchema(fields, nil))
 }
 
-func (g *aggregation) add(batch arrow.RecordBatch) error {
+// add takes in a batch piece by piece: however large it is, the node ends soon
+// after ctx does, and the scratch stays small.
+func (g *aggregation) add(ctx context.Context, batch arrow.RecordBatch) error {
+	for from := int64(0); from < batch.NumRows(); from += chunkRows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		piece := batch.NewSlice(from, min(from+chunkRows, batch.NumRows()))
+		err := g.addPiece(piece)
+		piece.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *aggregation) addPiece(batch arrow.RecordBatch) error {
 	rows := int(batch.NumRows())
 	g.groups = slices.Grow(g.groups[:0], rows)[:rows]
 	g.keyViews = g.keyViews[:0]

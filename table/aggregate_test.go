@@ -292,7 +292,7 @@ func TestRowsOfKnownGroupsAllocateNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		return testing.AllocsPerRun(10, func() {
-			if err := groups.add(batch); err != nil {
+			if err := groups.add(t.Context(), batch); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -133,7 +133,7 @@ func BenchmarkAggregateByOrigin(b *testing.B) {
 			b.Fatal(err)
 		}
 		for _, batch := range batches {
-			if err := groups.add(batch); err != nil {
+			if err := groups.add(b.Context(), batch); err != nil {
 				b.Fatal(err)
 			}
 		}

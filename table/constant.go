@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,7 +39,26 @@ func (w whole) beyond(least int64, most uint64) int {
 }
 
 func errNot(want string, value any) error {
-	return fmt.Errorf("want %s, not %T", want, value)
+	return fmt.Errorf("want %s, not %s", want, shown(value))
+}
+
+// shown is a value as one would write it, or of what nothing compares with, its
+// type.
+func shown(value any) string {
+	switch value := value.(type) {
+	case nil:
+		return "nothing"
+	case string:
+		return strconv.Quote(value)
+	case time.Time:
+		return value.Format(time.RFC3339Nano)
+	}
+	switch v := reflect.ValueOf(value); {
+	case v.CanInt(), v.CanUint(), v.CanFloat(), v.Kind() == reflect.Bool:
+		return fmt.Sprint(value)
+	default:
+		return fmt.Sprintf("%T", value)
+	}
 }
 
 // constant converts a value to the integer that a column of integers, dates or
@@ -81,10 +101,10 @@ func date(value any) (whole, error) {
 	case string:
 		var err error
 		if t, err = time.Parse(time.DateOnly, value); err != nil {
-			return whole{}, errNot("a date like 2001-03-31", value)
+			return whole{}, errNot("a date in quotes, such as '2001-03-31'", value)
 		}
 	default:
-		return whole{}, errNot("a date like 2001-03-31", value)
+		return whole{}, errNot("a date in quotes, such as '2001-03-31'", value)
 	}
 	const day = 24 * 60 * 60
 	if t.Unix()%day != 0 || t.Nanosecond() != 0 {
@@ -114,7 +134,7 @@ func timestamp(typ *arrow.TimestampType, value any) (whole, error) {
 			return whole{}, err
 		}
 	default:
-		return whole{}, errNot("a time like 2001-03-31 17:05:00", value)
+		return whole{}, errNot("a time in quotes, such as '2001-03-31 17:05:00'", value)
 	}
 	unit := int64(typ.Unit.Multiplier())
 	if int64(t.Nanosecond())%unit != 0 {
@@ -151,7 +171,7 @@ func parseTime(typ *arrow.TimestampType, value string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, strings.Replace(value, " ", "T", 1))
 	switch {
 	case err != nil:
-		return time.Time{}, errNot("a time like 2001-03-31 17:05:00", value)
+		return time.Time{}, errNot("a time in quotes, such as '2001-03-31 17:05:00'", value)
 	case typ.TimeZone == "":
 		return time.Time{}, errors.New("the column has no time zone; write the time without one")
 	default:

@@ -8,20 +8,26 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/seed14ed4225/sluice/internal/suggest"
 )
 
 // parquetSuffix is how the files of a directory are told from what else is in it.
 const parquetSuffix = ".parquet"
 
 // expand turns paths, patterns and directories into the paths of files, sorted
-// within each and in the order given. A file that is named twice is there once.
+// within each and in the order given. A file is there once, though several of the
+// names stand for it; the same name twice is a mistake.
 func expand(names []string) ([]string, error) {
 	if len(names) == 0 {
 		return nil, errors.New("no files to scan; name a Parquet file, a directory or a pattern like data/*.parquet")
 	}
 	var paths []string
 	seen := make(map[string]bool)
-	for _, name := range names {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return nil, fmt.Errorf("%s is named twice", name)
+		}
 		found, err := expandOne(name)
 		if err != nil {
 			return nil, err
@@ -37,6 +43,9 @@ func expand(names []string) ([]string, error) {
 }
 
 func expandOne(name string) ([]string, error) {
+	if name == "" {
+		return nil, errors.New("the name of a file is empty")
+	}
 	info, err := os.Stat(name)
 	switch {
 	case err == nil && info.IsDir():
@@ -44,7 +53,7 @@ func expandOne(name string) ([]string, error) {
 	case err == nil:
 		return []string{name}, nil // also a file whose name looks like a pattern
 	case !errors.Is(err, fs.ErrNotExist) || !strings.ContainsAny(name, "*?["):
-		return nil, err // names the file
+		return nil, fmt.Errorf("%s: %w", name, suggest.File(name, err))
 	}
 	found, err := filepath.Glob(name)
 	if err != nil {
@@ -60,7 +69,7 @@ func expandOne(name string) ([]string, error) {
 func directory(name string) ([]string, error) {
 	entries, err := os.ReadDir(name) // sorted
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", name, suggest.File(name, err))
 	}
 	var found []string
 	for _, e := range entries {

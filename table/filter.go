@@ -87,9 +87,17 @@ func (f Filter) compile(in *arrow.Schema) (column int, passes test, err error) {
 	}
 	passes, err = f.test(in.Field(column).Type)
 	if err != nil {
-		return 0, nil, fmt.Errorf("column %q %s %v: %w", f.Column, f.Op, f.Value, err)
+		return 0, nil, fmt.Errorf("column %q %s: %w", f.Column, f.asked(), err)
 	}
 	return column, passes, nil
+}
+
+// asked is the comparison without the column, as far as it is given.
+func (f Filter) asked() string {
+	if f.Value == nil {
+		return string(f.Op)
+	}
+	return fmt.Sprintf("%s %s", f.Op, shown(f.Value))
 }
 
 // filtering is one run of a filter.

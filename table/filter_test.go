@@ -129,10 +129,10 @@ func TestFilterReadsDatesAndTimes(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ column, value, want string }{
-		{"day", "2001-03-31 10:00", "want a date like"},
+		{"day", "2001-03-31 10:00", "want a date in quotes"},
 		{"clock", "2001-03-31T17:05:00Z", "no time zone"},
 		{"clock", "2001-03-31T17:05:00.0001", "in ms"},
-		{"clock", "yesterday", "want a time like"},
+		{"clock", "yesterday", "want a time in quotes"},
 	} {
 		_, err := Filter{Column: tt.column, Op: Less, Value: tt.value}.Schema(schema)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -159,13 +159,13 @@ func TestFilterSaysWhatIsWrongBeforeItReads(t *testing.T) {
 	}{
 		{Filter{Column: "orign", Op: Equal, Value: "ORD"}, `unknown column "orign"; did you mean "origin"?`},
 		{Filter{Column: "delay", Op: "=>", Value: 1}, `unknown comparison "=>"`},
-		{Filter{Column: "delay", Op: Greater, Value: 10.5}, `column "delay" > 10.5: want a whole number, not float64`},
-		{Filter{Column: "delay", Op: Greater, Value: "ten"}, `column "delay" > ten: want a whole number, not string`},
+		{Filter{Column: "delay", Op: Greater, Value: 10.5}, `column "delay" > 10.5: want a whole number, not 10.5`},
+		{Filter{Column: "delay", Op: Greater, Value: "ten"}, `column "delay" > "ten": want a whole number, not "ten"`},
 		{Filter{Column: "delay", Op: Greater}, "needs a value"},
 		{Filter{Column: "delay", Op: IsNull, Value: 1}, "needs no value"},
-		{Filter{Column: "origin", Op: Equal, Value: 7}, "want a string, not int"},
-		{Filter{Column: "late", Op: Equal, Value: "yes"}, "want true or false, not string"},
-		{Filter{Column: "ratio", Op: Equal, Value: "1"}, "want a number, not string"},
+		{Filter{Column: "origin", Op: Equal, Value: 7}, "column \"origin\" = 7: want text in quotes, such as 'abc', not 7"},
+		{Filter{Column: "late", Op: Equal, Value: "yes"}, "want true or false, not \"yes\""},
+		{Filter{Column: "ratio", Op: Equal, Value: "1"}, "want a number, not \"1\""},
 	} {
 		_, err := tt.filter.Schema(schema)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

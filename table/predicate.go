@@ -210,7 +210,7 @@ func testText(op Comparison, value any) (test, error) {
 	case []byte:
 		c = bytes.Clone(value)
 	default:
-		return nil, errNot("a string", value)
+		return nil, errNot("text in quotes, such as 'abc'", value)
 	}
 	var entries []bool // which entries of a dictionary pass; scratch
 	return func(v *view, into []place) []place {

@@ -26,10 +26,15 @@ import (
 // uncompressed size of the largest row group, of the chosen columns.
 type Scan struct {
 	// Files are paths, patterns (as in [path/filepath.Match]) and directories; a
-	// directory means the files in it whose names end in ".parquet". They are read
-	// in this order, those of a pattern or directory sorted by name. A pattern that
-	// matches nothing and a directory without such files are errors. All files must
-	// have the same columns of the same types, in any order.
+	// directory means the files in it whose names end in ".parquet", in small letters;
+	// also hidden files, but not those in directories within. They are read in this
+	// order, those of a pattern or directory sorted by name. A pattern also matches
+	// hidden files, and whatever the extension.
+	//
+	// A file that several patterns or directories stand for is read once, where it
+	// comes first. The same name twice is an error, and so are a pattern that matches
+	// nothing and a directory without such files. All files must have the same
+	// columns of the same types, in any order.
 	Files []string
 
 	// Columns are the columns wanted, in this order. None means all.
@@ -155,8 +160,8 @@ func (a *agreement) with(file *pages.File, wanted []string) error {
 		}
 		column := &a.columns[i]
 		if !arrow.TypeEqual(column.Type, field.Type) {
-			return fmt.Errorf("%s: column %q is %v, but %v in %s",
-				file.Path(), field.Name, field.Type, column.Type, a.first)
+			here, there := typeNames(field.Type, column.Type)
+			return fmt.Errorf("%s: column %q is %s, but %s in %s", file.Path(), field.Name, here, there, a.first)
 		}
 		column.Nullable = column.Nullable || field.Nullable
 		column.Dictionary = column.Dictionary || field.Dictionary

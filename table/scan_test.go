@@ -460,6 +460,9 @@ func TestScanSaysWhatIsWrongBeforeItReads(t *testing.T) {
 	}{
 		{Scan{}, []string{"no files to scan"}},
 		{Scan{Files: []string{filepath.Join(dir, "none.parquet")}}, []string{"none.parquet", "no such file"}},
+		{Scan{Files: []string{filepath.Join(dir, "aa.parquet")}}, []string{`aa.parquet: no such file; did you mean "a.parquet"?`}},
+		{Scan{Files: []string{a, ""}}, []string{"the name of a file is empty"}},
+		{Scan{Files: []string{a, b, a}}, []string{"a.parquet is named twice"}},
 		{Scan{Files: []string{filepath.Join(dir, "x*.parquet")}}, []string{"x*.parquet", "no file matches"}},
 		{Scan{Files: []string{filepath.Join(dir, "empty")}}, []string{"empty", "no *.parquet files"}},
 		{Scan{Files: []string{text}}, []string{"text.parquet", "not a Parquet file"}},

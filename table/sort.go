@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -232,6 +233,27 @@ func (k *kept) compare(a, b entry) int {
 		}
 	}
 	return cmp.Or(cmp.Compare(a.batch, b.batch), cmp.Compare(a.row, b.row))
+}
+
+// lookEvery is how many comparisons a sort makes between two looks at its
+// context: about those for chunkRows rows.
+const lookEvery = 16 * chunkRows
+
+// sort puts rows in order. When ctx ends it returns its error soon, however many
+// rows there are, and their order is of no use: from then on all compare as equal,
+// with which slices.SortFunc, that cannot be stopped, has little left to do.
+func (k *kept) sort(ctx context.Context, rows []entry) error {
+	compared, ended := 0, false
+	slices.SortFunc(rows, func(a, b entry) int {
+		if compared++; compared%lookEvery == 0 {
+			ended = ended || ctx.Err() != nil
+		}
+		if ended {
+			return 0
+		}
+		return k.compare(a, b)
+	})
+	return ctx.Err()
 }
 
 func (c *sortColumn) compare(column []view, a, b place) int {

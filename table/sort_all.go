@@ -2,7 +2,6 @@ package table
 
 import (
 	"context"
-	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -17,10 +16,12 @@ type runs struct {
 	places []place   // scratch
 }
 
-func (r *runs) add(_ context.Context, batch arrow.RecordBatch) error {
+func (r *runs) add(ctx context.Context, batch arrow.RecordBatch) error {
 	r.kept.add(batch)
 	run := r.entries()
-	slices.SortFunc(run, r.compare)
+	if err := r.sort(ctx, run); err != nil {
+		return err
+	}
 	r.sorted = append(r.sorted, run)
 	return nil
 }

@@ -23,7 +23,12 @@ type topRows struct {
 func (t *topRows) add(ctx context.Context, batch arrow.RecordBatch) error {
 	t.kept.add(batch)
 	used := false
-	for _, e := range t.entries() {
+	for i, e := range t.entries() {
+		if i%chunkRows == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
 		switch {
 		case len(t.heap) < t.limit:
 			t.heap = append(t.heap, e)
@@ -61,7 +66,10 @@ func (k *kept) dropLast() {
 // compact copies the wanted rows into one batch, in order, and lets go of the
 // others. Order keeps those that are equal as they came.
 func (t *topRows) compact(ctx context.Context) error {
-	batch, err := t.gather(ctx, t.inOrder())
+	if err := t.sort(ctx, t.heap); err != nil {
+		return err
+	}
+	batch, err := t.gather(ctx, placesOf(t.heap))
 	if err != nil {
 		return err
 	}
@@ -73,10 +81,9 @@ func (t *topRows) compact(ctx context.Context) error {
 	return nil
 }
 
-func (t *topRows) inOrder() []place {
-	slices.SortFunc(t.heap, t.compare)
-	places := make([]place, len(t.heap))
-	for i, e := range t.heap {
+func placesOf(entries []entry) []place {
+	places := make([]place, len(entries))
+	for i, e := range entries {
 		places[i] = e.place
 	}
 	return places
@@ -85,16 +92,15 @@ func (t *topRows) inOrder() []place {
 func (t *topRows) next(ctx context.Context) (arrow.RecordBatch, error) {
 	if !t.sorted {
 		t.sorted = true
-		slices.SortFunc(t.heap, t.compare)
+		if err := t.sort(ctx, t.heap); err != nil {
+			return nil, err
+		}
 	}
 	n := min(len(t.heap), chunkRows)
 	if n == 0 {
 		return nil, nil
 	}
-	places := make([]place, n)
-	for i, e := range t.heap[:n] {
-		places[i] = e.place
-	}
+	places := placesOf(t.heap[:n])
 	t.heap = t.heap[n:]
 	return t.gather(ctx, places)
 }

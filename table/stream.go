@@ -55,7 +55,8 @@ func sameColumns(want, got *arrow.Schema) error {
 	}
 	for i, w := range want.Fields() {
 		if g := got.Field(i); w.Name != g.Name || !arrow.TypeEqual(w.Type, g.Type) {
-			return fmt.Errorf("column %d is %q of type %v, in the ones before %q of type %v", i, g.Name, g.Type, w.Name, w.Type)
+			now, before := typeNames(g.Type, w.Type)
+			return fmt.Errorf("column %d is %q of type %s, in the ones before %q of type %s", i, g.Name, now, w.Name, before)
 		}
 	}
 	return nil

@@ -72,6 +72,27 @@ func plain(typ arrow.DataType) arrow.DataType {
 	return typ
 }
 
+// typeName says in a word what a column has. Whether text comes with a dictionary
+// is nothing to anybody who reads an error.
+func typeName(typ arrow.DataType) string {
+	switch typ = plain(typ); typ.ID() {
+	case arrow.STRING:
+		return "text"
+	case arrow.DATE32:
+		return "date"
+	default:
+		return typ.String()
+	}
+}
+
+// typeNames are the names of two types that differ, so that they differ, too.
+func typeNames(a, b arrow.DataType) (string, string) {
+	if name, other := typeName(a), typeName(b); name != other {
+		return name, other
+	}
+	return a.String(), b.String()
+}
+
 // supported says which columns of a schema the nodes of this package cannot carry.
 func supported(schema *arrow.Schema) error {
 	for _, f := range schema.Fields() {

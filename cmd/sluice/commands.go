@@ -49,6 +49,21 @@ func show(out io.Writer, text string) error {
 	return nil
 }
 
+// watched remembers that help could not be written: the parser's error does not
+// tell that from a wrong command line.
+type watched struct {
+	io.Writer
+	err error
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil {
+		w.err = err
+	}
+	return n, err
+}
+
 // run is the whole command but for the process around it. It returns the exit
 // status, and when ctx ends with an interruption, it does so soon.
 func run(ctx context.Context, args []string, std streams) (status int) {
@@ -91,7 +106,8 @@ func report(out io.Writer, err error) {
 		_, _ = fmt.Fprintln(out, err)
 		return
 	}
-	_, _ = fmt.Fprintln(out, "sluice:", err)
+	// Errors of the library name it already.
+	_, _ = fmt.Fprintln(out, "sluice:", strings.TrimPrefix(err.Error(), "sluice: "))
 }
 
 // helped is how parsing ends once help was shown.
@@ -108,12 +124,13 @@ func dispatch(ctx context.Context, args []string, std streams) (err error) {
 		}
 	}()
 	var c commands
+	shown := &watched{Writer: std.out}
 	parser, err := kong.New(&c,
 		kong.Name("sluice"),
 		kong.Description("Run data through a network of nodes, more of it than fits in memory."),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Writers(std.out, std.err),
+		kong.Writers(shown, std.err),
 		kong.Exit(func(int) { panic(helped{}) }),
 	)
 	if err != nil {
@@ -123,7 +140,10 @@ func dispatch(ctx context.Context, args []string, std streams) (err error) {
 		args = []string{"--help"}
 	}
 	command, err := parser.Parse(args)
-	if err != nil {
+	switch {
+	case shown.err != nil:
+		return outputError{shown.err}
+	case err != nil:
 		return usageError{err.Error() + " (see sluice --help)"}
 	}
 	command.BindTo(ctx, (*context.Context)(nil))

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/seed14ed4225/sluice"
 	"github.com/seed14ed4225/sluice/plan"
@@ -11,7 +14,21 @@ import (
 
 type runCommand struct {
 	jobFlags
-	Format string `placeholder:"FORMAT" enum:",table,csv,json" default:"" help:"How to print rows: table, csv, or json with one object per line. Default is what the job says, or table."`
+	Format rowFormat `placeholder:"FORMAT" help:"How to print rows: table, csv, or json with one object per line. Default is what the job says, or table."`
+}
+
+// rowFormat is how to print rows, empty if the job is to say.
+type rowFormat table.Format
+
+var rowFormats = []string{string(table.FormatTable), string(table.FormatCSV), string(table.FormatJSON)}
+
+// UnmarshalText reads the value of --format.
+func (f *rowFormat) UnmarshalText(text []byte) error {
+	if !slices.Contains(rowFormats, string(text)) {
+		return fmt.Errorf("must be one of %s but got %q", strings.Join(rowFormats, ", "), text)
+	}
+	*f = rowFormat(text)
+	return nil
 }
 
 func (c *runCommand) Help() string {

@@ -4,6 +4,7 @@ package suggest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -44,14 +45,35 @@ func Phrase(name string, have []string) string {
 	if near, ok := Nearest(name, have); ok {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
-	switch {
-	case len(have) == 0:
+	if len(have) == 0 {
 		return ""
-	case len(have) > listed:
-		return fmt.Sprintf("; have %s and %d more", strings.Join(have[:listed], ", "), len(have)-listed)
-	default:
-		return "; have " + strings.Join(have, ", ")
 	}
+	return "; have " + List(have)
+}
+
+// List spells names out, as many as one wants to read, with quotes around those
+// that would not be seen for what they are.
+func List(names []string) string {
+	shown := make([]string, 0, listed)
+	for _, name := range names[:min(len(names), listed)] {
+		if !plain(name) {
+			name = strconv.Quote(name)
+		}
+		shown = append(shown, name)
+	}
+	all := strings.Join(shown, ", ")
+	if more := len(names) - len(shown); more > 0 {
+		all += fmt.Sprintf(" and %d more", more)
+	}
+	return all
+}
+
+// plain says whether a name shows where it begins and ends, on one line, without
+// quotes.
+func plain(name string) bool {
+	return name != "" && utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool {
+		return !unicode.IsPrint(r) || r == ' ' || r == ',' || r == '"'
+	})
 }
 
 func fold(s string) []rune {

@@ -60,6 +60,8 @@ func TestPhraseSaysWhatToDo(t *testing.T) {
 		{"orign", []string{"delay", "origin"}, `; did you mean "origin"?`},
 		{"carrier", []string{"delay", "origin"}, "; have delay, origin"},
 		{"carrier", nil, ""},
+		{"carrier", []string{"delay", "air time", "a\nb", "\x1b[2J", "", "a,b", "größe", "\xff"},
+			`; have delay, "air time", "a\nb", "\x1b[2J", "", "a,b", größe, "\xff"`},
 		{"carrier", many, "; have a1, b2, c3, d4, e5, f6, g7, h8, i9, j10, k11, l12 and 2 more"},
 	}
 	for _, tt := range tests {

@@ -15,6 +15,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/seed14ed4225/sluice/internal/suggest"
 )
 
 const (
@@ -51,7 +53,7 @@ type File struct {
 func Open(path string) (*File, error) {
 	in, err := os.Open(path)
 	if err != nil {
-		return nil, err // names the file
+		return nil, fmt.Errorf("%s: %w", path, suggest.File(path, err))
 	}
 	f := &File{path: path, in: in}
 	if err := f.open(); err != nil {
