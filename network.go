@@ -258,7 +258,7 @@ func (n *Network) discard(ms []Message) {
 		if released {
 			return
 		}
-		var err error = errors.New("a payload's Release left by runtime.Goexit")
+		err := errors.New("a payload's Release left by runtime.Goexit")
 		if value := recover(); value != nil {
 			err = &PanicError{Value: value, Stack: debug.Stack()}
 		}
