@@ -164,6 +164,9 @@ func Look(ctx context.Context) (*Node, <-chan struct{}) {
 	if c, ok := ctx.(*nodeContext); ok {
 		return c.node, c.done
 	}
+	if ctx == nil {
+		panic("sluice: nil context")
+	}
 	n, _ := ctx.Value(nodeKey{}).(*Node)
 	return n, ctx.Done()
 }
