@@ -158,9 +158,9 @@ func (t transfer) outcome(c *Channel) error {
 func (t transfer) enlist(c *Channel, w *waiter, node *wait.Node) {
 	if t.sending {
 		w.msg, w.bytes = *t.m, t.size
-		c.mu.senders.append(w)
+		c.lineUp(&c.mu.senders, w)
 	} else {
-		c.mu.receivers.append(w)
+		c.lineUp(&c.mu.receivers, w)
 	}
 	c.record(w, node, t.reason())
 }

@@ -18,10 +18,10 @@ import (
 //	go test -run xxx -bench Channel -benchtime 15x -cpu 1 .
 //
 // Tried and left out, because one to one suffers or little is gained: a spinning lock
-// with short and long backoff (many to many on two processors falls from 2.1 to 1.5, one
-// to one with 64 slots rises from 0.9 to 1.2), exact time stamps per wait (50 ns), a wait
-// record under a lock of its own (20 ns), returning waiters to the pool under the lock
-// (10 ns), messages of more than four words (8 ns).
+// for every channel, with short and long backoff (one to one with 64 slots rises from
+// 0.9 to 1.2), exact time stamps per wait (50 ns), a wait record under a lock of its own
+// (20 ns), returning waiters to the pool under the lock (10 ns), messages of more than
+// four words (8 ns).
 
 // handMessage is what goes over the Go channels of the peers: 64 bytes by value.
 type handMessage struct {

@@ -81,6 +81,8 @@ type Channel struct {
 		watches   [2]watch
 	}
 
+	crowded atomic.Bool // two have waited at the same side; see lock
+
 	// Nodes of the run that have not returned, guarded by the lock of the network.
 	writersLeft, readersLeft int
 

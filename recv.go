@@ -15,7 +15,7 @@ import (
 //   - an [*AbortError]
 //   - ctx.Err(): ctx ended while Recv waited, and nothing was received
 func (c *Channel) Recv(ctx context.Context) (m Message, err error) {
-	c.mu.Lock()
+	c.lock()
 	if c.mu.count > 0 {
 		m = c.pop()
 		if c.mu.senders.first == nil && c.mu.ending == open {
@@ -39,7 +39,7 @@ func (c *Channel) recvLater(ctx context.Context) (Message, error) {
 		return Message{}, c.recvError()
 	}
 	w := c.mu.recvPool.take()
-	c.mu.receivers.append(w)
+	c.lineUp(&c.mu.receivers, w)
 	err := c.park(ctx, w, wait.ToReceive)
 	m := w.msg
 	w.giveBack()
@@ -54,7 +54,7 @@ func (c *Channel) RecvN(ctx context.Context, into []Message) (n int, err error) 
 		return 0, nil
 	}
 	var woken wakeList
-	c.mu.Lock()
+	c.lock()
 	for n < len(into) && c.mu.count > 0 {
 		n += c.popPlain(into[n:])
 		for n < len(into) && c.mu.count > 0 {
@@ -73,7 +73,7 @@ func (c *Channel) RecvN(ctx context.Context, into []Message) (n int, err error) 
 	}
 	w := c.mu.recvPool.take()
 	w.batch = into
-	c.mu.receivers.append(w)
+	c.lineUp(&c.mu.receivers, w)
 	err = c.park(ctx, w, wait.ToReceive)
 	n = w.n
 	w.giveBack()

@@ -34,7 +34,7 @@ func (c *Channel) Send(ctx context.Context, m *Message) error {
 	if p, ok := m.payload.(content); ok { // sizeOf, spelled out: it would not be inlined
 		size = p.Content().Total()
 	}
-	c.mu.Lock()
+	c.lock()
 	if c.mu.receivers.first == nil && c.accepts(size) {
 		c.push(m, size)
 		c.mu.Unlock()
@@ -61,7 +61,7 @@ func (c *Channel) sendSlowly(ctx context.Context, m *Message, size int64) error 
 	}
 	w := c.mu.sendPool.take()
 	w.msg, w.bytes = *m, size
-	c.mu.senders.append(w)
+	c.lineUp(&c.mu.senders, w)
 	err := c.park(ctx, w, wait.ToSend)
 	w.giveBack()
 	if err == nil {
@@ -99,7 +99,7 @@ func (c *Channel) SendN(ctx context.Context, ms []Message) (n int, err error) {
 		defer func() { c.noteOrder(ctx, seqs[:n]...) }()
 	}
 	var woken wakeList
-	c.mu.Lock()
+	c.lock()
 	for n < len(ms) && c.accepts(0) {
 		if c.mu.receivers.first == nil && woken.batch == nil {
 			if k := c.pushPlain(ms[n:]); k > 0 {
@@ -122,7 +122,7 @@ func (c *Channel) SendN(ctx context.Context, ms []Message) (n int, err error) {
 	woken.signal()
 	w := c.mu.sendPool.take()
 	w.batch, w.bytes = ms[n:], 0
-	c.mu.senders.append(w)
+	c.lineUp(&c.mu.senders, w)
 	err = c.park(ctx, w, wait.ToSend)
 	n += w.n
 	w.giveBack()
