@@ -18,7 +18,7 @@ func (c *Channel) lock() {
 func (c *Channel) lockSlowly() {
 	if c.crowded.Load() {
 		for n := 1 << 12; n <= 1<<15; n *= 2 { // about 2 to 16 microseconds
-			keepOff(n)
+			keepOff(n) //nolint:staticcheck // taking time is all it is for
 			if c.mu.TryLock() {
 				return
 			}
