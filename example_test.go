@@ -14,9 +14,7 @@ import (
 
 func Example() {
 	net := sluice.NewNetwork("shout")
-	words := net.Channel("words")                    // one slot: the source waits for the node
-	loud := net.Channel("loud", sluice.Of[string]()) // takes strings only
-
+	words, loud := net.Channel("words"), net.Channel("loud", sluice.Of[string]()) // one slot each
 	net.Node(ops.PushSlice("source", words, []string{"out", "of", "core"}))
 	net.Node("shout", func(ctx context.Context) error {
 		for m, err := range words.All(ctx) {
@@ -36,7 +34,6 @@ func Example() {
 	}, sluice.Reads(words), sluice.Writes(loud))
 	var got []string
 	net.Node(ops.Pull("sink", loud, &got))
-
 	fmt.Println(net.Run(context.Background()), got)
 	// Output: <nil> [OUT OF CORE]
 }
