@@ -567,7 +567,7 @@ func TestAnyCountsTheWaitOfANodeOnce(t *testing.T) {
 
 // Channels become ready while RecvAny and SendAny are still joining their lists.
 func TestAnyIsServedOnceWhenItIsReadyWhileItJoins(t *testing.T) {
-	for range 3000 {
+	for range 20000 {
 		var cs []*sluice.Channel
 		for range 4 {
 			cs = append(cs, sluice.NewChannel("c"))

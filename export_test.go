@@ -13,3 +13,6 @@ func HoldUp(n *Network) (entered <-chan struct{}, letGo chan<- struct{}) {
 	}
 	return in, out
 }
+
+// InHand returns how many tickets are out with which nothing was sent.
+func InHand(t *Throttle) int { return len(t.hands.holders()) }

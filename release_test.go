@@ -253,3 +253,64 @@ func TestAPortKeepsItsOwnChannels(t *testing.T) {
 	}
 	errIs(t, n.Run(t.Context()), nil)
 }
+
+// freed is a payload that looks whether a ticket is there while it is being freed.
+type freed struct {
+	throttle *sluice.Throttle
+	early    *bool
+}
+
+func (f freed) Release() {
+	if ticket, err := f.throttle.Acquire(cancelledContext()); err == nil {
+		*f.early = true
+		ticket.Release()
+	}
+}
+
+// As long as a payload takes memory, its ticket is out.
+func TestAHeldTicketComesBackAfterThePayloadWasFreed(t *testing.T) {
+	c := sluice.NewChannel("c")
+	throttle, err := sluice.NewThrottle(c, 1)
+	errIs(t, err, nil)
+	ticket, err := throttle.Acquire(t.Context())
+	errIs(t, err, nil)
+	early := false
+	m := sluice.NewMessage(0, freed{throttle, &early})
+	errIs(t, ticket.SendHeld(t.Context(), &m), nil)
+	m, err = c.Recv(t.Context())
+	errIs(t, err, nil)
+	m.Release()
+	if early {
+		t.Error("the ticket came back before the payload was freed")
+	}
+	if got := sluice.InHand(throttle); got != 0 {
+		t.Errorf("%d tickets in hand", got)
+	}
+	_, err = throttle.Acquire(cancelledContext())
+	errIs(t, err, nil)
+}
+
+func TestATicketIsInHandUntilItsSendSucceeds(t *testing.T) {
+	c := sluice.NewChannel("c")
+	throttle, err := sluice.NewThrottle(c, 2)
+	errIs(t, err, nil)
+	first, err := throttle.Acquire(t.Context())
+	errIs(t, err, nil)
+	second, err := throttle.Acquire(t.Context())
+	errIs(t, err, nil)
+	mustSend(t, c, sluice.NewMessage(0, 0)) // the slot
+	m := sluice.NewMessage(1, 1)
+	if _, err := first.Send(cancelledContext(), &m); err == nil {
+		t.Fatal("sent to a full channel")
+	}
+	if got := sluice.InHand(throttle); got != 2 {
+		t.Errorf("%d tickets in hand after a failed send, want 2", got)
+	}
+	mustRecv(t, c)
+	_, err = first.Send(t.Context(), &m)
+	errIs(t, err, nil)
+	second.Release()
+	if got := sluice.InHand(throttle); got != 0 {
+		t.Errorf("%d tickets in hand at the end", got)
+	}
+}

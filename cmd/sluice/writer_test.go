@@ -59,7 +59,7 @@ func TestAPatientWriterDoesNotHoldUpAContextThatEnds(t *testing.T) {
 		}
 
 		// What it was given is the caller's again, though the write goes on.
-		copy(line, "XXXXX")
+		copy(line, "other")
 		got := make([]byte, 5)
 		if _, err := io.ReadFull(reader, got); err != nil || string(got) != "first" {
 			t.Errorf("got %q, %v", got, err)
