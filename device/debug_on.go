@@ -33,10 +33,3 @@ func (t *trace) story() string {
 	}
 	return s
 }
-
-// poison makes reading memory that nobody wrote noticeable.
-func poison(mem []byte) {
-	for i := range mem {
-		mem[i] = 0xdb
-	}
-}

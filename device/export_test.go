@@ -4,11 +4,7 @@ package device
 const Debugging = debugging
 
 // Mapped returns how many bytes of device memory are mapped.
-func (d *Host) Mapped() int64 {
-	d.device.mu.Lock()
-	defer d.device.mu.Unlock()
-	return d.device.mu.mapped
-}
+func (d *Host) Mapped() int64 { return d.device.Mapped() }
 
 // Open returns how many streams the device knows of.
 func (d *Host) Open() int {

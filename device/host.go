@@ -7,6 +7,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/seed14ed4225/sluice/internal/arena"
+	"github.com/seed14ed4225/sluice/internal/machine"
 )
 
 // Host is a device that needs no hardware: its memory is memory of the process,
@@ -23,8 +26,8 @@ type Host struct {
 	name    string
 	workers int
 	faults  *Faults
-	device  arena
-	pinned  arena
+	device  hostMemory
+	pinned  hostMemory
 	copier  copier
 	ledger  ledger
 	streams atomic.Int64 // how many were made, for names
@@ -67,10 +70,10 @@ func NewHost(opts HostOptions) (*Host, error) {
 		}
 	}
 	if opts.DeviceMemory == 0 {
-		opts.DeviceMemory = machineMemory() / 2
+		opts.DeviceMemory = machine.Memory() / 2
 	}
 	if opts.PinnedMemory == 0 {
-		opts.PinnedMemory = machineMemory() / 4
+		opts.PinnedMemory = machine.Memory() / 4
 	}
 	if opts.Workers == 0 {
 		opts.Workers = runtime.GOMAXPROCS(0)
@@ -89,7 +92,7 @@ func (d *Host) Properties() Properties {
 	return Properties{
 		Name:      d.name,
 		Model:     "host memory, " + runtime.GOARCH,
-		Alignment: alignment,
+		Alignment: arena.Alignment,
 		Workers:   d.workers,
 	}
 }
@@ -130,7 +133,7 @@ func (d *Host) NewStream(opts StreamOptions) (Stream, error) {
 func (d *Host) AllocPinned(n int64) (*Block, error) { return d.alloc(&d.pinned, n, nil) }
 
 // alloc allocates from a stream, or from none.
-func (d *Host) alloc(from *arena, n int64, s *hostStream) (*Block, error) {
+func (d *Host) alloc(from *hostMemory, n int64, s *hostStream) (*Block, error) {
 	o := operation{kind: OpAlloc, n: n, place: from.place}
 	err := d.Err()
 	if err != nil {
@@ -154,7 +157,7 @@ func (d *Host) alloc(from *arena, n int64, s *hostStream) (*Block, error) {
 		return nil, d.opError(s, &o, err)
 	}
 	b.refs.Store(1)
-	b.init(BlockSpec{Device: d, Place: from.place, Size: n, Address: addressOf(b.mem), Native: b})
+	b.init(BlockSpec{Device: d, Place: from.place, Size: n, Address: arena.Address(b.mem), Native: b})
 	if from.place == InPinned {
 		b.spec.Bytes = b.mem
 	}
@@ -222,8 +225,8 @@ func (d *Host) enter() { d.active.Add(1) }
 // leave says that it works no longer.
 func (d *Host) leave() {
 	if d.active.Add(-1) == 0 {
-		d.device.close()
-		d.pinned.close()
+		d.device.Close()
+		d.pinned.Close()
 	}
 }
 

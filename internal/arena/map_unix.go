@@ -1,6 +1,6 @@
 //go:build (linux || darwin || freebsd || netbsd || openbsd || dragonfly) && !race
 
-package device
+package arena
 
 import "syscall"
 
@@ -12,6 +12,6 @@ func mapMemory(n int64) ([]byte, error) {
 
 func unmapMemory(mem []byte) {
 	if err := syscall.Munmap(mem); err != nil {
-		panic("device: unmapping memory that was mapped: " + err.Error())
+		panic("arena: unmapping memory that was mapped: " + err.Error())
 	}
 }
