@@ -5,7 +5,7 @@ package mem
 // this payload would free: bytes that the payload shares with others, or borrows,
 // are theirs to report. The zero Content is that of a plain Go value.
 type Content struct {
-	Bytes     [Kinds]int64 // indexed by Kind, never negative
+	Bytes     Amount // never negative
 	Spillable bool
 }
 
@@ -13,19 +13,9 @@ type Content struct {
 func (c Content) In(k Kind) int64 { return c.Bytes[k] }
 
 // Total returns the bytes of all kinds together.
-func (c Content) Total() int64 {
-	var total int64
-	for _, n := range c.Bytes {
-		total += n
-	}
-	return total
-}
+func (c Content) Total() int64 { return c.Bytes.Total() }
 
 // Plus returns what two payloads own together. The sum is spillable when both are.
 func (c Content) Plus(other Content) Content {
-	for k, n := range other.Bytes {
-		c.Bytes[k] += n
-	}
-	c.Spillable = c.Spillable && other.Spillable
-	return c
+	return Content{Bytes: c.Bytes.Plus(other.Bytes), Spillable: c.Spillable && other.Spillable}
 }

@@ -20,10 +20,11 @@ const (
 	ForTicket               // a ticket of a throttle
 	ToDrain                 // a closed channel to be emptied
 	ForEvent                // an event of a stream of a device
+	ForMemory               // memory of a resource
 	reasons
 )
 
-var reasonNames = [reasons]string{"send to", "receive from", "get a ticket for", "drain", "see an event of"}
+var reasonNames = [reasons]string{"send to", "receive from", "get a ticket for", "drain", "see an event of", "reserve"}
 
 // String reads well after "waits to".
 func (r Reason) String() string { return reasonNames[r] }

@@ -1,0 +1,9 @@
+package mem
+
+import "context"
+
+// SettleFrees waits until what was released has come back.
+func (r *Resource) SettleFrees(ctx context.Context) { r.settleFrees(ctx) }
+
+// Mapped returns how many bytes of host memory are mapped.
+func (r *Resource) Mapped() int64 { return r.host.Mapped() }

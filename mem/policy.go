@@ -1,0 +1,44 @@
+package mem
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// The policy: which payload is spilled, and how far.
+//
+// Victims are taken in the order in which they will be needed, the last first; of
+// those needed at the same time the largest first, because each costs a start. State
+// that is registered by itself comes before all messages: it is needed once the
+// input has ended, messages before that.
+//
+// Each goes to the next slower kind that has room. Where that is full, room is made
+// there first, from the slowest kind upwards, so that nothing is moved further than
+// the limits ask; only what finds no room even then skips a kind. The spiller takes
+// room that is free and never waits for any: somebody may be waiting for the spiller.
+
+// A candidate is a victim with what the policy looks at.
+type candidate struct {
+	victim Victim
+	from   *Registration
+	bytes  int64 // of the kind wanted
+	needed time.Duration
+}
+
+// rank orders candidates, the one to spill first in front.
+func rank(cs []candidate) {
+	slices.SortStableFunc(cs, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.needed, a.needed), cmp.Compare(b.bytes, a.bytes))
+	})
+}
+
+// enough cuts the list behind the first that together have so many bytes.
+func enough(cs []candidate, want int64) []candidate {
+	for i, c := range cs {
+		if want -= c.bytes; want <= 0 {
+			return cs[:i+1]
+		}
+	}
+	return cs
+}

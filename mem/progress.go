@@ -1,0 +1,159 @@
+package mem
+
+import "time"
+
+// When everybody waits.
+//
+// Somebody who waits for memory gets it when somebody else releases some, or when the
+// spiller has moved something. If all who could release wait themselves, and nothing
+// can be moved, then nothing will ever change. That is why a part of every limit is set
+// aside: whoever has waited longest and is content with it gets that, at once, goes on, and sooner
+// or later gives back more than it took. Only if not even that is enough, a request fails.
+//
+// Who waits is known of nodes of networks, which record their waits. A node of several
+// goroutines counts as waiting if one of them waits, though another may compute: then
+// memory that was set aside is given out early, which does no harm. But for a request
+// to fail the standstill must have lasted for a while, and nobody outside of a node may
+// hold memory, of whom nothing is known.
+
+// standstill is how long nothing may have moved before a request fails.
+const standstill = time.Second
+
+// A member is somebody who runs on the resource and can tell whether it stands still.
+type member struct {
+	look func() (still bool, moves uint64)
+}
+
+// Join tells the resource how to find out whether all those wait who take memory in
+// a network. look returns whether they do, and a number that changes whenever
+// anything moves; it may be called at any time until leave has returned. Without
+// anyone who has joined, a request waits for as long as it takes.
+func (r *Resource) Join(look func() (still bool, moves uint64)) (leave func()) {
+	if r == nil {
+		return func() {}
+	}
+	m := &member{look}
+	p := r.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.members[m] = struct{}{}
+	return func() {
+		p.looking.Lock()
+		defer p.looking.Unlock()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.mu.members, m)
+	}
+}
+
+// progress lets somebody go on when everybody waits, and returns whether it did.
+func (p *pool) progress() bool {
+	still, moves := p.standsStill()
+	p.mu.Lock()
+	moves += p.mu.turns
+	if !still || moves != p.mu.stillMoves {
+		p.mu.stillSince, p.mu.stillMoves = time.Now(), moves
+	}
+	if !still {
+		p.mu.Unlock()
+		return false
+	}
+	for q := p.mu.queue.first; q != nil; q = q.next {
+		if p.there(q.need) {
+			p.let(q, nil)
+			return true
+		}
+	}
+	q := p.mu.queue.first
+	if q == nil || p.mu.outside != 0 || time.Since(p.mu.stillSince) < standstill {
+		p.mu.Unlock()
+		return false
+	}
+	if q.over {
+		p.let(q, nil)
+	} else {
+		p.let(q, p.noMemory(q))
+	}
+	return true
+}
+
+// turn notes that memory was given or came back, which may change who waits. What the
+// spiller takes and gives back changes nothing: a spill that fails, and is tried
+// again and again, must not look like progress. Callers hold the lock.
+func (p *pool) turn(a *account) {
+	if a != p.own {
+		p.mu.turns++
+	}
+}
+
+// movedOn notes that there is more room than before.
+func (p *pool) movedOn() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.turns++
+}
+
+// let gives a request what it asks for, or an error. It is called with the lock held and releases
+// it.
+func (p *pool) let(q *request, err error) {
+	if err != nil {
+		p.settle(q, nil, err)
+	} else {
+		p.settle(q, p.grant(q.account, q.need), nil)
+		for k := range q.need {
+			if q.need[k] > 0 {
+				q.beyond[k] = p.overbooked(Kind(k))
+			}
+		}
+	}
+	p.mu.Unlock()
+	signal([]*request{q})
+}
+
+// there reports whether so much is there, counting what is set aside.
+func (p *pool) there(need Amount) bool {
+	for k, n := range need {
+		if n > 0 && n > p.limits[k]-p.taken(Kind(k)) {
+			return false
+		}
+	}
+	return true
+}
+
+// noMemory returns why a request fails. Callers hold the lock.
+func (p *pool) noMemory(q *request) error {
+	e := &NoMemoryError{Node: q.account.name}
+	if p.mu.spillError != nil { // a nil one would make an error that is not nil
+		e.Spilling = p.mu.spillError
+	}
+	for k, n := range q.need {
+		if taken := p.taken(Kind(k)); n > p.limits[k]-taken {
+			e.Kind, e.Need, e.Limit, e.Taken, e.Smallest = Kind(k), n, p.limits[k], taken, taken+n
+			break
+		}
+	}
+	return e
+}
+
+// standsStill reports whether everybody waits who could give memory back, and a number
+// that changes when anything moves. What it sees need not be of one moment.
+func (p *pool) standsStill() (still bool, moves uint64) {
+	if p.freeing() {
+		return false, 0
+	}
+	p.looking.Lock()
+	defer p.looking.Unlock()
+	p.mu.Lock()
+	members := make([]*member, 0, len(p.mu.members))
+	for m := range p.mu.members {
+		members = append(members, m)
+	}
+	p.mu.Unlock()
+	still = len(members) > 0
+	for _, m := range members {
+		waits, n := m.look()
+		still = still && waits
+		moves += n
+	}
+	return still, moves
+}

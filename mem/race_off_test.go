@@ -1,0 +1,5 @@
+//go:build sluicedebug && !race
+
+package mem_test
+
+const raceDetector = false
