@@ -49,9 +49,15 @@ func (g *anyWait) ended(w *waiter, outcome error) bool {
 //
 //   - io.EOF when all have ended, with index -1
 //   - the [*AbortError] of any one that was aborted, with its index
-//   - ctx.Err(), with index -1
+//   - ctx.Err() or a [*RestoreError], with index -1
 func RecvAny(ctx context.Context, cs ...*Channel) (i int, m Message, err error) {
-	i, err = anyOf(ctx, cs, transfer{m: &m})
+	var g cargo
+	i, err = anyOf(ctx, cs, transfer{m: &m, cargo: &g})
+	if err == nil && g.fetching {
+		if err = cs[i].fetched(ctx, &m, g); err != nil {
+			i = -1
+		}
+	}
 	return i, m, err
 }
 
@@ -84,12 +90,12 @@ func SendAny(ctx context.Context, m *Message, cs ...*Channel) (i int, err error)
 			}
 		}()
 	}
-	size := sizeOf(m.payload)
+	g := cargoOf(m.payload)
 	for k, c := range fromRandom(cs) {
 		c.mu.Lock()
-		if c.mu.receivers.first != nil && c.accepts(size) {
+		if c.mu.receivers.first != nil && c.accepts(g.bytes) {
 			var woken wakeList
-			c.put(m, size, &woken)
+			c.put(m, g.orNil(), &woken)
 			c.mu.Unlock()
 			woken.signal()
 			*m = Message{}
@@ -97,7 +103,7 @@ func SendAny(ctx context.Context, m *Message, cs ...*Channel) (i int, err error)
 		}
 		c.mu.Unlock()
 	}
-	i, err = anyOf(ctx, cs, transfer{m: m, size: size, sending: true})
+	i, err = anyOf(ctx, cs, transfer{m: m, cargo: &g, sending: true})
 	if err == nil {
 		*m = Message{}
 	}
@@ -124,14 +130,14 @@ func fromRandom(cs []*Channel) iter.Seq2[int, *Channel] {
 // Callers of its methods hold the lock of the channel.
 type transfer struct {
 	m       *Message
-	size    int64
+	cargo   *cargo
 	sending bool
 }
 
 // ready reports whether the message can be moved at once.
 func (t transfer) ready(c *Channel) bool {
 	if t.sending {
-		return c.accepts(t.size)
+		return c.accepts(t.cargo.bytes)
 	}
 	return c.mu.count > 0
 }
@@ -139,10 +145,11 @@ func (t transfer) ready(c *Channel) bool {
 // move moves it.
 func (t transfer) move(c *Channel, woken *wakeList) {
 	if t.sending {
-		c.put(t.m, t.size, woken)
+		c.put(t.m, t.cargo.orNil(), woken)
 		return
 	}
-	*t.m = c.pop()
+	*t.m, *t.cargo = c.pop()
+	c.lendOut(t.cargo)
 	c.popped(woken)
 }
 
@@ -157,7 +164,7 @@ func (t transfer) outcome(c *Channel) error {
 // enlist adds a waiter for the transfer to the channel's list.
 func (t transfer) enlist(c *Channel, w *waiter, node *wait.Node) {
 	if t.sending {
-		w.msg, w.bytes = *t.m, t.size
+		w.msg, w.cargo = *t.m, *t.cargo
 		c.lineUp(&c.mu.senders, w)
 	} else {
 		c.lineUp(&c.mu.receivers, w)
@@ -242,7 +249,7 @@ func anyLater(ctx context.Context, cs []*Channel, t transfer) (int, error) {
 		return -1, w.err
 	}
 	if !t.sending {
-		*t.m = w.msg
+		*t.m, *t.cargo = w.msg, w.cargo
 	}
 	return w.index, nil
 }

@@ -9,6 +9,8 @@ import (
 
 	"sync"
 	"time"
+
+	"github.com/seed14ed4225/sluice/mem"
 )
 
 // A Channel is a bounded first-in-first-out queue between any number of producers
@@ -45,6 +47,7 @@ type Channel struct {
 	maxBytes int64        // of the messages waiting; 0 is no limit
 	only     *payloadType // nil accepts every payload
 	net      *Network     // nil for a channel of its own
+	keeper   *Network     // whose memory it is spilled to, if any: net, or that of the node that keeps it
 	invalid  []error      // what was wrong with its options
 
 	// The fields of the fast path come first and fill two cache lines of 64 bytes,
@@ -53,7 +56,7 @@ type Channel struct {
 	mu struct {
 		sync.Mutex
 		ending ending
-		sized  bool // some message has a size: sizes is in use
+		sized  bool // some payload owns memory: cargos is in use
 
 		// The queue: messages in a ring that grows up to slots, and behind them
 		// those of suspended senders. Receivers wait only while both are empty.
@@ -67,8 +70,9 @@ type Channel struct {
 		sendPool, recvPool waiterPool
 		runDone            <-chan struct{} // of the network's run, whose end aborts this channel
 
-		sizes         []int64 // beside the ring, in bytes
-		bytes         int64   // in the ring
+		cargos        []cargo    // beside the ring
+		bytes         int64      // in the ring
+		held          mem.Amount // the same by kind of memory, after what was spilled
 		bytesReceived int64
 		bytesDropped  int64
 		dropped       uint64
@@ -85,6 +89,12 @@ type Channel struct {
 
 	// Nodes of the run that have not returned, guarded by the lock of the network.
 	writersLeft, readersLeft int
+
+	// Set before a run with memory: see spill.go and restore.go.
+	spills   *mem.Registration // makes what waits here known to the spiller
+	home     mem.Kind          // where receivers want payloads,
+	homeward bool              // if they want them in any place
+	fetching int               // received by somebody who restores it yet; guarded by mu
 
 	// Time that nodes have waited here, not counting waits in progress.
 	sendWait, recvWait durationCounter
@@ -176,9 +186,10 @@ func (c *Channel) Len() int {
 type ChannelStats struct {
 	State     ChannelState
 	Slots     int
-	Len       int    // messages in the buffer
-	Bytes     int64  // of these
-	Sent      uint64 // messages
+	Len       int        // messages in the buffer
+	Bytes     int64      // of these
+	Memory    mem.Amount // of these, by the kind of memory in which they are now
+	Sent      uint64     // messages
 	Received  uint64
 	Dropped   uint64 // sent, but released by Stop or Abort
 	BytesSent int64
@@ -208,6 +219,7 @@ func (c *Channel) Stats() ChannelStats {
 		Slots:     c.slots,
 		Len:       c.mu.count,
 		Bytes:     c.mu.bytes,
+		Memory:    c.mu.held,
 		Sent:      c.mu.received + c.mu.dropped + uint64(c.mu.count),
 		Received:  c.mu.received,
 		Dropped:   c.mu.dropped,

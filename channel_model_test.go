@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/mem"
 )
 
 // The property test drives two channels and a throttle with random operations, and
@@ -842,6 +843,7 @@ func (w *world) compare() {
 		want.State, want.Slots, want.Len, want.Bytes = c.state, c.slots, len(c.buffer), bytes
 		want.Sent = want.Received + want.Dropped + uint64(len(c.buffer))
 		want.BytesSent += bytes
+		want.Memory = mem.Of(mem.Host, bytes)
 		want.Senders, want.Receivers = len(c.senders), len(c.receivers)
 		if got := c.real.Stats(); got != want {
 			w.fail("channel %d is\n%+v, in the model\n%+v", i, got, want)

@@ -72,6 +72,7 @@ func (n *Network) check() error {
 			}
 		}
 	}
+	n.checkHomes(report)
 	for _, c := range n.mu.channels {
 		if joined[c].writers == 0 {
 			report("channel %q has no writer", c.name)

@@ -47,8 +47,15 @@
 //	Release()                                                // free what it owns; called once
 //	Content() mem.Content                                    // bytes it owns, per kind of memory
 //	Copy(context.Context, *mem.Reservation) (any, error)     // a second one, for fan-out
+//	Spill(context.Context, *mem.Reservation) (int64, error)  // to slower memory; returns the bytes freed
+//	Restore(context.Context, *mem.Reservation) (int64, error) // and back
 //
-// Content is called by every send, before the channel is locked, and should be quick.
+// A [*mem.Buffer] has all of them. Content is called by every send, before the channel
+// is locked, and after each spill; it should be quick. Spill is called in a network with
+// memory ([WithMemory]) in which somebody waits for more, while the message waits in a
+// channel or with a suspended sender; Restore by a receive through a port made with
+// [Port.At].
+//
 // Release is also called by whoever stops or aborts a channel with messages in it; in a
 // network, one that panics there is a failure of the run.
 //

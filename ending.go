@@ -43,7 +43,7 @@ func (c *Channel) Close() { c.endByHand(closed) }
 func (c *Channel) Drain(ctx context.Context) error {
 	c.Close()
 	c.mu.Lock()
-	if c.mu.ending != closed || c.mu.count == 0 {
+	if c.mu.ending != closed || c.emptied() {
 		defer c.mu.Unlock()
 		if c.mu.ending == closed {
 			return nil
@@ -98,7 +98,7 @@ func (c *Channel) end(how ending, abort *AbortError) { releaseAll(c.shut(how, ab
 func (c *Channel) shut(how ending, abort *AbortError) (dropped []Message) {
 	var woken wakeList
 	c.mu.Lock()
-	if c.mu.ending == open || c.mu.ending == closed && c.mu.count > 0 && how != closed {
+	if c.mu.ending == open || c.mu.ending == closed && !c.emptied() && how != closed {
 		c.mu.ending = how
 		c.mu.abort = abort
 		if how != closed {
@@ -110,6 +110,8 @@ func (c *Channel) shut(how ending, abort *AbortError) (dropped []Message) {
 		}
 		if c.mu.count == 0 {
 			c.finish(&c.mu.receivers, c.recvError(), &woken)
+		}
+		if c.emptied() || how != closed {
 			c.finish(&c.mu.drainers, c.sendError(), &woken)
 		}
 		c.unwatch()
@@ -178,18 +180,23 @@ func (c *Channel) left(w *waiter, l *waiterList) {
 }
 
 // drop takes all messages out of the buffer, in order. Callers hold the lock, and
-// release the messages outside of it.
+// release the messages outside of it. One that is being spilled is left to the spiller.
 func (c *Channel) drop() []Message {
 	n, bytes := c.mu.count, c.mu.bytes
 	ms := make([]Message, 0, n)
 	for range n {
-		ms = append(ms, c.pop())
+		m, g := c.pop()
+		if g.claim != nil && !g.claim.over() {
+			g.claim.dropped = &m
+			continue
+		}
+		ms = append(ms, m)
 	}
 	c.mu.received -= uint64(n)
 	c.mu.dropped += uint64(n)
 	c.mu.bytesReceived -= bytes
 	c.mu.bytesDropped += bytes
-	c.mu.ring, c.mu.sizes, c.mu.sized, c.mu.head = nil, nil, false, 0
+	c.mu.ring, c.mu.cargos, c.mu.sized, c.mu.head = nil, nil, false, 0
 	return ms
 }
 

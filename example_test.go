@@ -45,7 +45,7 @@ func TestDocumentationShowsExamplesThatRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples := read(t, "example_test.go") + read(t, "example_throttle_test.go")
+	examples := read(t, "example_test.go") + read(t, "example_throttle_test.go") + read(t, "example_memory_test.go")
 	blocks := 0
 	for _, file := range append(files, "README.md") {
 		for block := range strings.SplitSeq(read(t, file), "```go\n") {

@@ -69,6 +69,21 @@ func (m *Message) Copy(ctx context.Context, res *mem.Reservation) (Message, erro
 	return Message{payload: payload, seq: m.seq}, nil
 }
 
+// Restore brings the payload back from slower memory to kinds in which res has room
+// enough. For a payload without that method it is an error; an empty message is
+// [ErrEmptyMessage]. On an error the payload is where it was.
+func (m *Message) Restore(ctx context.Context, res *mem.Reservation) error {
+	if m.payload == nil {
+		return ErrEmptyMessage
+	}
+	p, ok := m.payload.(restorer)
+	if !ok {
+		return fmt.Errorf("%w: %T", errNotRestorable, m.payload)
+	}
+	_, err := p.Restore(ctx, res)
+	return err
+}
+
 // Replace gives the message a new payload in place of the one that was taken.
 // Number and receipt stay, so that a transform passes on what it was given. A
 // payload that is still there is released first: one that was changed in place after

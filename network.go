@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed14ed4225/sluice/internal/wait"
+	"github.com/seed14ed4225/sluice/mem"
 )
 
 // A Network is a set of nodes joined by channels, run together and ended together.
@@ -24,6 +25,7 @@ import (
 // something went wrong.
 type Network struct {
 	name       string
+	memory     *mem.Resource // nil without; its own scope from begin on
 	stallAfter time.Duration
 	log        *slog.Logger
 	clock      wait.Clock
@@ -48,6 +50,8 @@ type Network struct {
 	parent context.Context
 	cancel context.CancelCauseFunc
 	run    sync.WaitGroup
+
+	leave func() // the resource
 
 	held func() // called by interrupt, in tests that look at the moment before the aborts
 }
@@ -90,7 +94,7 @@ func NewNetwork(name string, opts ...NetworkOption) *Network {
 // name or options is an error of Run. It panics once the network has run.
 func (n *Network) Channel(name string, opts ...ChannelOption) *Channel {
 	c := newChannel(name, opts)
-	c.net = n
+	c.net, c.keeper = n, n
 	n.build(func() { n.mu.channels = append(n.mu.channels, c) })
 	return c
 }
@@ -121,6 +125,8 @@ type Port struct {
 	channels  []*Channel
 	writes    bool
 	unordered bool
+	home      mem.Kind // where payloads are wanted,
+	homeward  bool     // if they are wanted in any place
 }
 
 // Reads is the port of a node that receives from these channels.
@@ -144,7 +150,9 @@ func (p Port) Unordered() Port {
 // cannot work (a channel without writer or reader, a name used twice, ...) is
 // reported before anything starts. Run can be called once.
 //
-// When Run returns, all nodes have, and no payload is left in any channel.
+// When Run returns, all nodes have, and no payload is left in any channel. With a
+// [WithMemory], all that nodes took of it has been released then; or else Run says
+// what was not, and which node it came from ([*mem.LeakError]).
 func (n *Network) Run(ctx context.Context) error {
 	if err := n.begin(ctx); err != nil {
 		return err
@@ -184,6 +192,7 @@ func (n *Network) begin(ctx context.Context) error {
 	n.mu.started = time.Now()
 	n.parent = ctx
 	n.ctx, n.cancel = context.WithCancelCause(ctx)
+	n.beginMemory()
 	for _, c := range n.mu.channels {
 		c.joinRun(n.ctx.Done())
 	}
@@ -332,13 +341,19 @@ func (n *Network) finish() error {
 	n.mu.Lock()
 	n.mu.phase = over
 	n.mu.ended = time.Now()
+	n.mu.Unlock()
+	leak := n.endMemory()
+	n.mu.Lock()
 	failures, cause := n.mu.failures, n.mu.cause
 	n.mu.Unlock()
 	n.cancel(nil)
-	switch len(failures) {
-	case 0:
-		return cause
-	case 1:
+	if len(failures) == 0 && cause != nil {
+		failures = append(failures, cause)
+	}
+	if leak != nil {
+		failures = append(failures, leak)
+	}
+	if len(failures) == 1 {
 		return failures[0]
 	}
 	return errors.Join(failures...)

@@ -26,6 +26,9 @@ type node struct {
 	ended time.Duration
 }
 
+// Name is what resources call the node that something came from.
+func (nd *node) Name() string { return nd.name }
+
 type nodeState uint8
 
 const (

@@ -29,11 +29,12 @@ func contentOf(payload any) mem.Content {
 	return mem.Content{}
 }
 
-// sizeOf is contentOf for the send path: what a payload weighs against a limit in
-// bytes.
-func sizeOf(payload any) int64 {
-	if p, ok := payload.(content); ok {
-		return p.Content().Total()
+// The methods of a payload that moves between kinds of memory.
+type (
+	spiller interface {
+		Spill(ctx context.Context, res *mem.Reservation) (freed int64, err error)
 	}
-	return 0
-}
+	restorer interface {
+		Restore(ctx context.Context, res *mem.Reservation) (restored int64, err error)
+	}
+)

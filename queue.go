@@ -17,53 +17,49 @@ func (c *Channel) accepts(size int64) bool {
 }
 
 // put moves a message that fits into the channel: to the first waiting receiver,
-// or else into the ring.
-func (c *Channel) put(m *Message, size int64, woken *wakeList) {
+// or else into the ring. Its cargo is nil if the payload owns no memory.
+func (c *Channel) put(m *Message, g *cargo, woken *wakeList) {
 	if w := c.mu.receivers.claim(); w != nil {
 		c.mu.received++
-		c.mu.bytesReceived += size
+		c.mu.bytesReceived += g.size()
 		c.mu.receivers.remove(w)
 		woken.add(w)
+		if g != nil {
+			w.cargo = *g
+			c.lendOut(&w.cargo)
+		}
 		if w.batch == nil {
 			w.msg = *m
 			return
 		}
 		w.batch[0], w.n = *m, 1
-		woken.batch = w
+		if !w.cargo.fetching {
+			woken.batch = w
+		}
 		return
 	}
 	// A RecvN that was served just now takes more, as long as nobody else waits.
-	if w := woken.batch; w != nil && c.mu.count == 0 && w.n < len(w.batch) {
+	if w := woken.batch; w != nil && c.mu.count == 0 && w.n < len(w.batch) && !c.away(g) {
 		c.mu.received++
-		c.mu.bytesReceived += size
+		c.mu.bytesReceived += g.size()
 		w.batch[w.n] = *m
 		w.n++
 		return
 	}
-	c.push(m, size)
+	c.push(m, g)
 }
 
 // push appends to the ring.
-func (c *Channel) push(m *Message, size int64) {
+func (c *Channel) push(m *Message, g *cargo) {
 	if c.mu.count == len(c.mu.ring) {
 		c.grow(1)
 	}
 	at := c.tail()
 	c.mu.ring[at] = *m
 	c.mu.count++
-	if size != 0 || c.mu.sized {
-		c.weigh(at, size)
+	if g != nil {
+		c.load(at, *g)
 	}
-}
-
-// weigh notes the size of the message at that place of the ring.
-func (c *Channel) weigh(at int, size int64) {
-	if !c.mu.sized {
-		c.mu.sized = true
-		c.mu.sizes = make([]int64, len(c.mu.ring))
-	}
-	c.mu.sizes[at] = size
-	c.mu.bytes += size
 }
 
 // tail returns the first free place of the ring, which has one.
@@ -75,17 +71,22 @@ func (c *Channel) tail() int {
 	return at
 }
 
-// pop takes the oldest message of the ring, which is not empty. Callers hold the
-// lock, and call popped before they release it.
-func (c *Channel) pop() Message {
+// pop takes the oldest message of the ring, which is not empty, and its cargo. Callers
+// hold the lock, and call popped before they release it.
+func (c *Channel) pop() (Message, cargo) {
+	if c.mu.sized {
+		g := c.unload(c.mu.head)
+		return c.popPlain(), g
+	}
+	return c.popPlain(), cargo{}
+}
+
+// popPlain is pop for who knows that there is no cargo.
+func (c *Channel) popPlain() Message {
 	at := c.mu.head
 	m := c.mu.ring[at]
 	c.mu.ring[at] = Message{}
 	c.mu.received++
-	if c.mu.sized {
-		c.mu.bytes -= c.mu.sizes[at]
-		c.mu.bytesReceived += c.mu.sizes[at]
-	}
 	c.mu.count--
 	c.mu.head++
 	if c.mu.head == len(c.mu.ring) {
@@ -96,14 +97,18 @@ func (c *Channel) pop() Message {
 
 // grow makes room in the ring for n more messages, or for all slots.
 func (c *Channel) grow(n int) {
-	size := min(max(2*len(c.mu.ring), c.mu.count+n), c.slots)
+	c.resize(min(max(2*len(c.mu.ring), c.mu.count+n), c.slots))
+}
+
+// resize moves the ring to one of another size.
+func (c *Channel) resize(size int) {
 	ring := make([]Message, size)
 	k := copy(ring, c.mu.ring[c.mu.head:])
 	copy(ring[k:], c.mu.ring[:c.mu.head])
 	if c.mu.sized {
-		sizes := make([]int64, size)
-		copy(sizes[copy(sizes, c.mu.sizes[c.mu.head:]):], c.mu.sizes[:c.mu.head])
-		c.mu.sizes = sizes
+		cargos := make([]cargo, size)
+		copy(cargos[copy(cargos, c.mu.cargos[c.mu.head:]):], c.mu.cargos[:c.mu.head])
+		c.mu.cargos = cargos
 	}
 	c.mu.ring, c.mu.head = ring, 0
 }
@@ -126,9 +131,9 @@ func (c *Channel) pushPlain(ms []Message) int {
 	return n
 }
 
-// popPlain takes as many messages as there are and into holds, in at most two
+// popSeveral takes as many messages as there are and into holds, in at most two
 // pieces, and returns how many. Callers call popped.
-func (c *Channel) popPlain(into []Message) int {
+func (c *Channel) popSeveral(into []Message) int {
 	if c.mu.sized {
 		return 0
 	}
@@ -150,13 +155,13 @@ func (c *Channel) popPlain(into []Message) int {
 // refill moves messages of suspended senders into the channel, first come first
 // served, as far as they fit.
 func (c *Channel) refill(woken *wakeList) {
-	for w := c.mu.senders.first; w != nil && c.fits(w.bytes); w = c.mu.senders.first {
+	for w := c.mu.senders.first; w != nil && c.fits(w.cargo.bytes); w = c.mu.senders.first {
 		if !w.claim() {
 			c.mu.senders.remove(w)
 			continue
 		}
 		if w.batch == nil {
-			c.put(&w.msg, w.bytes, woken)
+			c.put(&w.msg, w.cargo.orNil(), woken)
 		} else if c.putBatch(w, woken); w.n < len(w.batch) {
 			continue
 		}
@@ -174,7 +179,7 @@ func (c *Channel) putBatch(w *waiter, woken *wakeList) {
 		}
 	}
 	m := &w.batch[w.n]
-	c.put(m, 0, woken)
+	c.put(m, nil, woken)
 	*m = Message{}
 	w.n++
 }

@@ -14,10 +14,15 @@ import (
 //   - io.EOF: the channel was closed and everything in it received, or stopped
 //   - an [*AbortError]
 //   - ctx.Err(): ctx ended while Recv waited, and nothing was received
+//   - a [*RestoreError]: the message could not be brought where the port wants it, and
+//     is still in the channel
 func (c *Channel) Recv(ctx context.Context) (m Message, err error) {
 	c.lock()
+	if c.mu.sized {
+		return c.recvCargo(ctx)
+	}
 	if c.mu.count > 0 {
-		m = c.pop()
+		m = c.popPlain()
 		if c.mu.senders.first == nil && c.mu.ending == open {
 			c.mu.Unlock()
 			return m, nil
@@ -42,7 +47,32 @@ func (c *Channel) recvLater(ctx context.Context) (Message, error) {
 	c.lineUp(&c.mu.receivers, w)
 	err := c.park(ctx, w, wait.ToReceive)
 	m := w.msg
+	if !w.cargo.fetching {
+		w.giveBack()
+		return m, err
+	}
+	g := w.cargo
 	w.giveBack()
+	err = c.fetched(ctx, &m, g)
+	return m, err
+}
+
+// recvCargo is Recv in a channel whose messages may own memory. It is called with the
+// lock held and releases it.
+func (c *Channel) recvCargo(ctx context.Context) (Message, error) {
+	if c.mu.count == 0 {
+		return c.recvLater(ctx)
+	}
+	m, g := c.pop()
+	c.lendOut(&g)
+	var woken wakeList
+	c.popped(&woken)
+	c.mu.Unlock()
+	woken.signal()
+	if !g.fetching {
+		return m, nil
+	}
+	err := c.fetched(ctx, &m, g)
 	return m, err
 }
 
@@ -55,11 +85,17 @@ func (c *Channel) RecvN(ctx context.Context, into []Message) (n int, err error) 
 	}
 	var woken wakeList
 	c.lock()
-	for n < len(into) && c.mu.count > 0 {
-		n += c.popPlain(into[n:])
-		for n < len(into) && c.mu.count > 0 {
-			into[n] = c.pop()
+	var first cargo
+	for more := true; more && n < len(into) && c.mu.count > 0; {
+		n += c.popSeveral(into[n:])
+		for more && n < len(into) && c.mu.count > 0 {
+			if n > 0 && c.away(&c.mu.cargos[c.mu.head]) {
+				more = false // it has to be fetched, and those before it are there
+				break
+			}
+			into[n], first = c.pop()
 			n++
+			more = !c.lendOut(&first)
 		}
 		c.popped(&woken)
 	}
@@ -69,22 +105,34 @@ func (c *Channel) RecvN(ctx context.Context, into []Message) (n int, err error) 
 		}
 		c.mu.Unlock()
 		woken.signal()
-		return n, err
+		return c.fetchedFirst(ctx, into[:n], first, err)
 	}
 	w := c.mu.recvPool.take()
 	w.batch = into
 	c.lineUp(&c.mu.receivers, w)
 	err = c.park(ctx, w, wait.ToReceive)
 	n = w.n
+	first = w.cargo
 	w.giveBack()
-	return n, err
+	return c.fetchedFirst(ctx, into[:n], first, err)
+}
+
+// fetchedFirst fetches the first and only message that a RecvN has received, if need
+// be.
+func (c *Channel) fetchedFirst(ctx context.Context, ms []Message, g cargo, err error) (int, error) {
+	if err == nil && g.fetching {
+		if err = c.fetched(ctx, &ms[0], g); err != nil {
+			return 0, err
+		}
+	}
+	return len(ms), err
 }
 
 // popped follows one or more pops: it lets waiting senders in, and after a Close
 // notices the end. Callers hold the lock.
 func (c *Channel) popped(woken *wakeList) {
 	c.refill(woken)
-	if c.mu.ending == closed && c.mu.count == 0 {
+	if c.mu.ending == closed && c.emptied() {
 		c.finish(&c.mu.drainers, nil, woken)
 		c.unwatch()
 	}

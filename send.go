@@ -30,26 +30,27 @@ func (c *Channel) Send(ctx context.Context, m *Message) error {
 			}
 		}()
 	}
-	var size int64
-	if p, ok := m.payload.(content); ok { // sizeOf, spelled out: it would not be inlined
-		size = p.Content().Total()
+	if _, ok := m.payload.(content); ok {
+		g := cargoOf(m.payload)
+		c.lock()
+		return c.sendSlowly(ctx, m, g.orNil())
 	}
 	c.lock()
-	if c.mu.receivers.first == nil && c.accepts(size) {
-		c.push(m, size)
+	if c.mu.receivers.first == nil && c.accepts(0) {
+		c.push(m, nil)
 		c.mu.Unlock()
 		*m = Message{}
 		return nil
 	}
-	return c.sendSlowly(ctx, m, size)
+	return c.sendSlowly(ctx, m, nil)
 }
 
-// sendSlowly is Send when somebody waits, at either side. It is called with the
-// lock held and releases it.
-func (c *Channel) sendSlowly(ctx context.Context, m *Message, size int64) error {
-	if c.accepts(size) {
+// sendSlowly is Send for payloads that own memory, and when somebody waits, at either
+// side. It is called with the lock held and releases it.
+func (c *Channel) sendSlowly(ctx context.Context, m *Message, g *cargo) error {
+	if c.accepts(g.size()) {
 		var woken wakeList
-		c.put(m, size, &woken)
+		c.put(m, g, &woken)
 		c.mu.Unlock()
 		*m = Message{}
 		woken.signal()
@@ -60,9 +61,16 @@ func (c *Channel) sendSlowly(ctx context.Context, m *Message, size int64) error 
 		return c.sendError()
 	}
 	w := c.mu.sendPool.take()
-	w.msg, w.bytes = *m, size
+	w.msg = *m
+	if g != nil {
+		w.cargo = *g
+	}
 	c.lineUp(&c.mu.senders, w)
+	c.offer(g)
 	err := c.park(ctx, w, wait.ToSend)
+	if w.cargo.claim != nil && err != nil {
+		<-w.cargo.claim.done // the payload is the caller's only when nobody is spilling it
+	}
 	w.giveBack()
 	if err == nil {
 		*m = Message{}
@@ -107,7 +115,7 @@ func (c *Channel) SendN(ctx context.Context, ms []Message) (n int, err error) {
 				continue
 			}
 		}
-		c.put(&ms[n], 0, &woken)
+		c.put(&ms[n], nil, &woken)
 		ms[n] = Message{}
 		n++
 	}
@@ -121,7 +129,7 @@ func (c *Channel) SendN(ctx context.Context, ms []Message) (n int, err error) {
 	}
 	woken.signal()
 	w := c.mu.sendPool.take()
-	w.batch, w.bytes = ms[n:], 0
+	w.batch = ms[n:]
 	c.lineUp(&c.mu.senders, w)
 	err = c.park(ctx, w, wait.ToSend)
 	n += w.n

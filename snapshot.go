@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/seed14ed4225/sluice/internal/wait"
+	"github.com/seed14ed4225/sluice/mem"
 )
 
 // Snapshot is a network at one moment: its shape, and what its nodes and channels
@@ -15,6 +16,7 @@ type Snapshot struct {
 	Elapsed  time.Duration // since Run started, until it ended
 	Nodes    []NodeSnapshot
 	Channels []ChannelSnapshot
+	Memory   mem.Stats // what the network has of its memory, and who waits for it; zero without
 }
 
 // NodeState is how far a node has come.
@@ -41,13 +43,14 @@ type NodeSnapshot struct {
 	SendWait   time.Duration
 	RecvWait   time.Duration
 	TicketWait time.Duration
+	MemoryWait time.Duration
 	Waits      []Wait // in progress
 }
 
 // Wait is what a goroutine of a node waits for.
 type Wait struct {
-	To  string // "send to", "receive from", "get a ticket for" or "drain"
-	On  string // the name of the channel
+	To  string // "send to", "receive from", "get a ticket for", "drain", "reserve" or "see an event of"
+	On  string // the name of the channel, the bytes to reserve, or the name of the stream
 	For time.Duration
 }
 
@@ -62,7 +65,7 @@ type ChannelSnapshot struct {
 func (n *Network) Snapshot() Snapshot {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := Snapshot{Network: n.name}
+	s := Snapshot{Network: n.name, Memory: n.memory.Stats()}
 
 	// What is over is read first, then what is in progress, and the time last: a
 	// wait that ends meanwhile is counted once or not yet, never twice.
@@ -78,6 +81,7 @@ func (n *Network) Snapshot() Snapshot {
 			SendWait:   nd.waits.Spent(wait.ToSend),
 			RecvWait:   nd.waits.Spent(wait.ToReceive),
 			TicketWait: nd.waits.Spent(wait.ForTicket),
+			MemoryWait: nd.waits.Spent(wait.ForMemory),
 		}
 		for c := range nd.each(false) {
 			ns.Reads = append(ns.Reads, c.name)
@@ -129,6 +133,8 @@ func (s *NodeSnapshot) add(w wait.Wait, took time.Duration, groups map[any]bool)
 		s.RecvWait += took
 	case wait.ForTicket:
 		s.TicketWait += took
+	case wait.ForMemory:
+		s.MemoryWait += took
 	}
 }
 

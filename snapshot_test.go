@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/mem"
 )
 
 // nodeOf and channelOf find a part of a snapshot by name.
@@ -436,7 +437,7 @@ func TestASnapshotCountsMessagesAndBytes(t *testing.T) {
 		}, sluice.Reads(c))
 	}, func(t *testing.T, s sluice.Snapshot) {
 		wantEqual(t, "c", channelOf(t, s, "c").ChannelStats, sluice.ChannelStats{
-			State: "open", Slots: 10, Len: 3, Bytes: 300, Sent: 5, Received: 2, BytesSent: 500,
+			State: "open", Slots: 10, Len: 3, Bytes: 300, Memory: mem.Of(mem.Host, 300), Sent: 5, Received: 2, BytesSent: 500,
 		})
 	}, func(t *testing.T, s sluice.Snapshot) {
 		wantEqual(t, "c, stopped", channelOf(t, s, "c").ChannelStats, sluice.ChannelStats{

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/seed14ed4225/sluice/internal/size"
+	"github.com/seed14ed4225/sluice/mem"
 )
 
 // stallWatch notices when nothing moves.
@@ -83,5 +86,37 @@ func (n *Network) stallReport(since time.Duration) (report, cycle string) {
 	if cycle = g.cycle(); cycle != "" {
 		fmt.Fprintf(&b, "these wait for each other: %s\n", cycle)
 	}
+	reportMemory(&b, n.memory.Stats())
 	return b.String(), cycle
+}
+
+// reportMemory says who has the memory that others wait for.
+func reportMemory(b *strings.Builder, s mem.Stats) {
+	if len(s.Waiting) == 0 {
+		return
+	}
+	b.WriteString("memory:")
+	for k, of := range s.Kinds {
+		if of.Used+of.Reserved > 0 {
+			fmt.Fprintf(b, " %s of %s %v taken,", size.Format(of.Used+of.Reserved), size.Format(of.Limit), mem.Kind(k))
+		}
+	}
+	for i, nd := range s.Nodes {
+		if i > 0 {
+			b.WriteString(",")
+		}
+		who := nd.Node
+		if who == "" {
+			who = "those outside of nodes"
+		}
+		what := nd.Used.String() + " used"
+		switch {
+		case nd.Used == (mem.Amount{}):
+			what = nd.Reserved.String() + " reserved"
+		case nd.Reserved != (mem.Amount{}):
+			what += " and " + nd.Reserved.String() + " reserved"
+		}
+		fmt.Fprintf(b, " %s by %s", what, who)
+	}
+	b.WriteString("\n")
 }

@@ -29,7 +29,6 @@ type waiter struct {
 	ready      chan struct{} // signalled once when unlinked by somebody else
 	msg        Message       // what a sender brings, or a receiver was given
 
-	bytes int64     // the size of msg, for a sender
 	batch []Message // instead, of SendN what to send, of RecvN where to receive
 	n     int       // how many of the batch were sent or received
 	err   error     // the outcome, once unlinked
@@ -41,6 +40,7 @@ type waiter struct {
 	since  time.Duration   // on the clock of the node
 	record *wait.Record    // kept for waits at a channel that is not of the node's network
 	told   bool            // the wait is in record
+	cargo  cargo           // of msg, if its payload owns memory
 
 	sibling *waiter       // in its pool
 	uses    uint32        // how often it was taken from there
