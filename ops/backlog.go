@@ -82,15 +82,18 @@ func (l backlog) channel(out *sluice.Channel) *sluice.Channel {
 // spreadBehind is spread with a queue before each output, which a goroutine empties
 // into it. A queue has one writer and one reader here, who end it as a network would:
 // the reader stops it, whatever made it end, and the writer closes it, but only at
-// the end of the input, so that no failure is taken for the end of the stream.
-func (b *broadcast) spreadBehind(g *group) {
+// the end of the input, so that no failure is taken for the end of the stream. What
+// waits in a queue can be spilled.
+func (b *broadcast) spreadBehind(ctx context.Context, g *group) {
 	queues := make([]*sluice.Channel, len(b.outs))
 	var live atomic.Int64
 	live.Store(int64(len(b.outs)))
 	for i, out := range b.outs {
 		queue := b.backlog.channel(out)
 		queues[i] = queue
+		leave := queue.KeepIn(ctx)
 		g.start(func(ctx context.Context) error {
+			defer leave()
 			defer queue.Stop()
 			err := b.catchUp(ctx, queue, out)
 			if errors.Is(err, sluice.ErrStopped) && live.Add(-1) > 0 {

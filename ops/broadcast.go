@@ -28,7 +28,9 @@ import (
 // all of them have taken the message. The others get copies that the payload's own
 // Copy method makes, one at a time, and none for outputs that have gone. An error of
 // Copy ends the node; so does a payload without that method
-// ([sluice.ErrNotCopyable]), unless it is [Shared].
+// ([sluice.ErrNotCopyable]), unless it is [Shared]. In a network with memory the room
+// for each copy is reserved, which may wait; what was spilled to disk is restored to
+// host memory first.
 //
 // The input's side channel is passed on with the option [SideChannel] only.
 func Broadcast(name string, in *sluice.Channel, outs []*sluice.Channel, opts ...BroadcastOption) (string, func(context.Context) error, sluice.Port, sluice.Port) {
@@ -79,7 +81,7 @@ func (b *broadcast) run(ctx context.Context) error {
 	if b.backlog.none() {
 		g.do(func(ctx context.Context) error { return b.spread(ctx, ctx, b.outs) })
 	} else {
-		b.spreadBehind(g)
+		b.spreadBehind(ctx, g)
 	}
 	return g.wait()
 }
@@ -138,7 +140,7 @@ func (b *broadcast) giveOne(ctx, sending context.Context, m *sluice.Message, out
 
 func (b *broadcast) copy(ctx context.Context, m *sluice.Message) (sluice.Message, error) {
 	if !b.shared {
-		c, err := m.Copy(ctx, nil)
+		c, err := duplicate(ctx, b.in, m)
 		if errors.Is(err, sluice.ErrNotCopyable) {
 			err = fmt.Errorf("%w; if it is never changed, the option Shared sends the same one to all", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/mem"
 )
 
 var (
@@ -25,8 +26,8 @@ var (
 // numbers. Along each input they must rise strictly, and no number may come from
 // two inputs; both are [ErrOutOfOrder]. Gaps are fine unless [Dense] says otherwise.
 //
-// It holds at most one message per input, and sends the lowest when it has one of
-// every input that has not ended. So it waits for an input that is silent, and the
+// It holds at most one message per input, which can be spilled meanwhile, and sends the
+// lowest when it has one of every input that has not ended. So it waits for an input that is silent, and the
 // others wait with it: one that drops messages must go on reading and end at last,
 // as nodes do. Inputs may end at different times; the node ends with the last. Of no
 // inputs the merge is empty.
@@ -83,6 +84,7 @@ type orderedMerge struct {
 
 type input struct {
 	held     sluice.Message
+	offered  *mem.Registration // of what is held, to be spilled
 	received bool
 	last     sluice.SeqNum // received
 }
@@ -142,7 +144,10 @@ func (s *orderedMerge) send(ctx context.Context) error {
 	case s.dense && lowest.seq < s.next:
 		return fmt.Errorf("number %d comes from channel %q when the next is %d: %w", lowest.seq, s.name(lowest), s.next, ErrOutOfOrder)
 	}
-	if err := s.out.Send(ctx, &s.inputs[lowest.input].held); err != nil {
+	in := &s.inputs[lowest.input]
+	in.offered.Remove()
+	in.offered = nil
+	if err := s.out.Send(ctx, &in.held); err != nil {
 		return err
 	}
 	s.sent, s.lastSent, s.next = true, lowest, lowest.seq+1
@@ -184,6 +189,9 @@ func (s *orderedMerge) receive(ctx context.Context) error {
 	}
 	in.received, in.last = true, m.Seq()
 	s.heads.push(head{m.Seq(), i})
+	if r := mem.FromContext(ctx); r != nil && !s.ready() {
+		in.offered = offer(ctx, r, s.ins[i], &in.held)
+	}
 	return nil
 }
 
@@ -192,6 +200,7 @@ func (s *orderedMerge) name(h head) string { return s.ins[h.input].Name() }
 // release frees what is held.
 func (s *orderedMerge) release() {
 	for i := range s.inputs {
+		s.inputs[i].offered.Remove()
 		s.inputs[i].held.Release()
 	}
 }
