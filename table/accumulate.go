@@ -18,6 +18,9 @@ type accumulator interface {
 	add(v *view, into []uint32, groups int)
 	// array makes a column of typ out of groups from up to to.
 	array(mem memory.Allocator, typ arrow.DataType, from, to int) (arrow.Array, error)
+	// demand adds what it takes, and will at worst when the rows of v are in, and so
+	// many groups more than there are.
+	demand(d *demand, v *view, groups, more int)
 }
 
 // accumulatorFor returns the type of the result of a function on a column of typ,
@@ -71,6 +74,11 @@ func grown[T any](s []T, n int) []T {
 	return append(s, make([]T, n-len(s))...)
 }
 
+// demandCells is the demand of a slice that is to have n elements.
+func demandCells[T any](d *demand, s []T, n int) {
+	d.list(len(s), cap(s), max(0, n-len(s)), sizeOf[T]())
+}
+
 // rowCounts counts rows.
 type rowCounts struct{ counts []int64 }
 
@@ -79,6 +87,10 @@ func (c *rowCounts) add(_ *view, into []uint32, groups int) {
 	for _, g := range into {
 		c.counts[g]++
 	}
+}
+
+func (c *rowCounts) demand(d *demand, _ *view, groups, more int) {
+	demandCells(d, c.counts, groups+more)
 }
 
 func (c *rowCounts) array(mem memory.Allocator, typ arrow.DataType, from, to int) (arrow.Array, error) {
@@ -107,6 +119,8 @@ func (c *valueCounts) add(v *view, into []uint32, groups int) {
 type noValues struct{}
 
 func (noValues) add(*view, []uint32, int) {}
+
+func (noValues) demand(*demand, *view, int, int) {}
 
 func (noValues) array(_ memory.Allocator, _ arrow.DataType, from, to int) (arrow.Array, error) {
 	return array.NewNull(to - from), nil
@@ -180,6 +194,8 @@ func addWhole[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32](sums []w
 	}
 }
 
+func (s *wholeSums) demand(d *demand, _ *view, groups, more int) { demandCells(d, s.sums, groups+more) }
+
 func (s *wholeSums) array(mem memory.Allocator, typ arrow.DataType, from, to int) (arrow.Array, error) {
 	sums := s.sums[from:to]
 	isNull := func(i int) bool { return sums[i].count == 0 }
@@ -248,6 +264,8 @@ func addFloats[T float32 | float64](sums []floatSum, v *view, into []uint32) {
 	}
 }
 
+func (s *floatSums) demand(d *demand, _ *view, groups, more int) { demandCells(d, s.sums, groups+more) }
+
 func (s *floatSums) array(mem memory.Allocator, typ arrow.DataType, from, to int) (arrow.Array, error) {
 	sums := s.sums[from:to]
 	return floatArray(mem, typ, len(sums), func(i int) bool { return sums[i].count == 0 }, func(i int) float64 {
@@ -286,6 +304,11 @@ func (e *extremes) add(v *view, into []uint32, groups int) {
 	}
 }
 
+func (e *extremes) demand(d *demand, v *view, groups, more int) {
+	demandCells(d, e.best, groups+more)
+	d.scratch(cap(e.ranks), v.rows, 8)
+}
+
 func (e *extremes) array(mem memory.Allocator, typ arrow.DataType, from, to int) (arrow.Array, error) {
 	best := e.best[from:to]
 	values := make([]uint64, len(best))
@@ -298,8 +321,9 @@ func (e *extremes) array(mem memory.Allocator, typ arrow.DataType, from, to int)
 // textExtremes keeps the least or greatest string, each in memory of its own that
 // is used again when it changes.
 type textExtremes struct {
-	max  bool
-	best []textExtreme
+	max   bool
+	best  []textExtreme
+	bytes int // of all strings together, as memory
 }
 
 type textExtreme struct {
@@ -315,9 +339,18 @@ func (e *textExtremes) add(v *view, into []uint32, groups int) {
 		}
 		best, value := &e.best[g], v.text.at(i)
 		if order := bytes.Compare(value, best.value); !best.any || order != 0 && order > 0 == e.max {
+			e.bytes -= cap(best.value)
 			best.value, best.any = append(best.value[:0], value...), true
+			e.bytes += cap(best.value)
 		}
 	}
+}
+
+// demand supposes that each row is a new string, or takes the place of one.
+func (e *textExtremes) demand(d *demand, v *view, groups, more int) {
+	demandCells(d, e.best, groups+more)
+	d.now += int64(e.bytes)
+	d.worst += int64(e.bytes) + 2*textBytes(v) + 16*int64(v.rows)
 }
 
 func (e *textExtremes) array(mem memory.Allocator, typ arrow.DataType, from, to int) (arrow.Array, error) {

@@ -70,7 +70,12 @@ func (m Measure) name() string {
 // NaN, and -0 with 0.
 //
 // Groups come in the order in which they were first seen. All of them are kept in
-// memory, about 40 bytes each and more for each further key, measure and text.
+// memory, about 40 bytes each and more for each further key, measure and text. They
+// count as host memory, by the capacity of the tables, which are up to four times as long as there are
+// groups. That cannot be spilled: a limit must have room for it, and while a table
+// grows for the old and the new one; if it has not, the node ends with a
+// [*mem.NoMemoryError]. Before rows are taken in, the node reserves what would be needed if each
+// were a group, and waits for that, some thousand rows at a time.
 type Aggregate struct {
 	By       []string
 	Measures []Measure
@@ -87,8 +92,8 @@ func (a Aggregate) Schema(in *arrow.Schema) (*arrow.Schema, error) {
 }
 
 // Node returns a node that reads in to its end, and then sends the groups to out
-// in chunks of up to 65,536 rows, numbered from 0. It releases the messages that
-// it reads, and their receipts, as it reads them.
+// in chunks of up to 65,536 rows, and of up to a sixteenth of the limit of host memory, numbered
+// from 0. It releases the messages that it reads, and their receipts, as it reads them.
 //
 // If in ends without a single chunk, there is no schema: then the result is empty,
 // or without By one row of counts and nulls.
@@ -96,14 +101,19 @@ func (a Aggregate) Node(
 	name string, in, out *sluice.Channel,
 ) (string, func(context.Context) error, sluice.Port, sluice.Port) {
 	run := func(ctx context.Context) error { return a.run(ctx, in, out) }
-	return name, run, sluice.Reads(in), sluice.Writes(out)
+	return name, run, reads(in), sluice.Writes(out)
 }
 
 func (a Aggregate) run(ctx context.Context, in, out *sluice.Channel) error {
 	var groups *aggregation
+	defer func() {
+		if groups != nil {
+			groups.heap.release()
+		}
+	}()
 	err := eachChunk(ctx, in, func(_ *sluice.Message, chunk *Chunk) (err error) {
 		if groups == nil {
-			if groups, err = a.start(chunk.Schema()); err != nil {
+			if groups, err = a.start(budgetOf(ctx), chunk.Schema()); err != nil {
 				return err
 			}
 		}
@@ -113,7 +123,7 @@ func (a Aggregate) run(ctx context.Context, in, out *sluice.Channel) error {
 		return err
 	}
 	if groups == nil {
-		if groups, err = a.startWithout(); groups == nil || err != nil {
+		if groups, err = a.startWithout(budgetOf(ctx)); groups == nil || err != nil {
 			return err
 		}
 	}
@@ -187,19 +197,21 @@ func (m Measure) compile(in *arrow.Schema) (column int, typ arrow.DataType, make
 // aggregation is one run of an Aggregate.
 type aggregation struct {
 	*aggregatePlan
+	budget
 	settings Aggregate
 	grouping *grouping
 	measured []accumulator
+	heap     heap     // of both
 	groups   []uint32 // scratch
 	keyViews []view   // scratch
 }
 
-func (a Aggregate) start(in *arrow.Schema) (*aggregation, error) {
+func (a Aggregate) start(from budget, in *arrow.Schema) (*aggregation, error) {
 	plan, err := a.compile(in)
 	if err != nil {
 		return nil, err
 	}
-	g := &aggregation{aggregatePlan: plan, settings: a}
+	g := &aggregation{aggregatePlan: plan, budget: from, settings: a}
 	var layouts []layout
 	for _, column := range plan.keys {
 		of, _ := layoutOf(in.Field(column).Type)
@@ -214,7 +226,7 @@ func (a Aggregate) start(in *arrow.Schema) (*aggregation, error) {
 
 // startWithout starts on an input that had no chunk and so no schema. It returns
 // nil if no result is due.
-func (a Aggregate) startWithout() (*aggregation, error) {
+func (a Aggregate) startWithout(from budget) (*aggregation, error) {
 	if len(a.By) > 0 {
 		return nil, nil
 	}
@@ -226,18 +238,24 @@ func (a Aggregate) startWithout() (*aggregation, error) {
 			fields = append(fields, arrow.Field{Name: m.Column, Type: arrow.Null, Nullable: true})
 		}
 	}
-	return a.start(arrow.NewSchema(fields, nil))
+	return a.start(from, arrow.NewSchema(fields, nil))
 }
 
 // add takes in a batch piece by piece: however large it is, the node ends soon
 // after ctx does, and the scratch stays small.
 func (g *aggregation) add(ctx context.Context, batch arrow.RecordBatch) error {
-	for from := int64(0); from < batch.NumRows(); from += chunkRows {
+	atOnce := g.rowsAtOnce()
+	for from := int64(0); from < batch.NumRows(); from += atOnce {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		piece := batch.NewSlice(from, min(from+chunkRows, batch.NumRows()))
-		err := g.addPiece(piece)
+		piece := batch.NewSlice(from, min(from+atOnce, batch.NumRows()))
+		var err error
+		if g.from == nil {
+			err = g.addPiece(piece)
+		} else {
+			err = g.addCounted(ctx, piece)
+		}
 		piece.Release()
 		if err != nil {
 			return err
@@ -273,17 +291,41 @@ func (g *aggregation) send(ctx context.Context, out *sluice.Channel) error {
 	}
 	groups := g.grouping.len()
 	seq := sluice.SeqNum(0)
-	for from := 0; from < groups || seq == 0; from += chunkRows {
-		batch, err := g.batch(allocator(ctx), from, min(from+chunkRows, groups))
+	for from := 0; from < groups || seq == 0; {
+		to := min(from+chunkRows, groups)
+		chunk, err := g.chunkOf(ctx, from, &to)
 		if err != nil {
 			return err
 		}
-		if err := send(ctx, out, seq, batch); err != nil {
+		if err := send(ctx, out, seq, chunk); err != nil {
 			return err
 		}
+		from = to
 		seq++
 	}
 	return nil
+}
+
+// chunkOf makes a chunk of the groups from up to to, or up to fewer, which it says, if those
+// are too much for one. It waits for the memory.
+func (g *aggregation) chunkOf(ctx context.Context, from int, to *int) (*Chunk, error) {
+	var need int64
+	if g.from != nil {
+		for need = g.resultBytes(from, *to); need > g.chunk() && *to-from > 1; need = g.resultBytes(from, *to) {
+			*to = from + (*to-from)/2
+		}
+	}
+	res, err := g.reserve(ctx, need)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Release()
+	own := newAllocator(ctx, res)
+	batch, err := g.batch(own, from, *to)
+	if err != nil {
+		return nil, err
+	}
+	return own.Chunk(batch), nil
 }
 
 func (g *aggregation) batch(mem memory.Allocator, from, to int) (arrow.RecordBatch, error) {
@@ -312,11 +354,7 @@ func (g *aggregation) batch(mem memory.Allocator, from, to int) (arrow.RecordBat
 
 // keyArray makes the column of one of the keys, for groups from up to to.
 func (g *aggregation) keyArray(mem memory.Allocator, key, from, to int) (arrow.Array, error) {
-	ids := make([]uint32, to-from)
-	for i := range ids {
-		ids[i] = uint32(from + i)
-	}
-	g.grouping.key(key, ids)
+	ids := g.keyIDs(key, from, to)
 	column, typ := g.grouping.keys[key], g.schema.Field(key).Type
 	isNull := func(i int) bool { return ids[i] == column.null }
 	if column.text {
@@ -327,4 +365,14 @@ func (g *aggregation) keyArray(mem memory.Allocator, key, from, to int) (arrow.A
 		values[i] = column.numbers.keys[id]
 	}
 	return rankedArray(mem, typ, values, isNull), nil
+}
+
+// keyIDs returns the numbers that groups have in one of the keys.
+func (g *aggregation) keyIDs(key, from, to int) []uint32 {
+	ids := make([]uint32, to-from)
+	for i := range ids {
+		ids[i] = uint32(from + i)
+	}
+	g.grouping.key(key, ids)
+	return ids
 }

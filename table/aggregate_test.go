@@ -287,7 +287,7 @@ func TestRowsOfKnownGroupsAllocateNothing(t *testing.T) {
 	}}
 	perChunk := func(rows [][]any) float64 {
 		batch := batchOf(schema, rows...)
-		groups, err := a.start(schema)
+		groups, err := a.start(budgetOf(t.Context()), schema)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/mem"
 )
 
 // flights returns the full file if it is there, or else the sample.
@@ -128,7 +129,7 @@ func BenchmarkAggregateByOrigin(b *testing.B) {
 	var ours, theirs time.Duration
 	for range b.N {
 		start := time.Now()
-		groups, err := a.start(batches[0].Schema())
+		groups, err := a.start(budgetOf(b.Context()), batches[0].Schema())
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -176,7 +177,7 @@ func BenchmarkSort(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			for range b.N {
 				s := Sort{By: []SortKey{{Column: "delay", Descending: true}}, Limit: limit}
-				sorting := s.sorter(plainSchema(batches[0].Schema()), []int{1})
+				sorting := s.sorter(budgetOf(b.Context()), "sort", plainSchema(batches[0].Schema()), []int{1})
 				for _, batch := range batches {
 					if err := sorting.add(context.Background(), batch); err != nil {
 						b.Fatal(err)
@@ -216,7 +217,7 @@ func BenchmarkFilter(b *testing.B) {
 				for _, batch := range batches {
 					v := newView(batch.Column(column))
 					places = passes(&v, places[:0])
-					picked, err := pick(context.Background(), batch, places)
+					picked, err := pick(b.Context(), budgetOf(b.Context()), batch, places)
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -226,4 +227,36 @@ func BenchmarkFilter(b *testing.B) {
 			b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrows/s")
 		})
 	}
+}
+
+// BenchmarkSortWithLimits orders all flights in memory without limits, in ample memory,
+// and in a sixth of what they take, and reports the times of the latter two as a share of
+// the first.
+func BenchmarkSortWithLimits(b *testing.B) {
+	var without, ample, little time.Duration
+	much, tight := newResource(b, 1<<30), newResource(b, 16<<20)
+	sortAll(b, nil) // each has its memory mapped then
+	sortAll(b, much)
+	for range b.N {
+		without += sortAll(b, nil)
+		ample += sortAll(b, much)
+		little += sortAll(b, tight)
+	}
+	b.ReportMetric(float64(ample)/float64(without), "ample-of-unlimited")
+	b.ReportMetric(float64(little)/float64(without), "little-of-unlimited")
+}
+
+func sortAll(b *testing.B, r *mem.Resource) time.Duration {
+	net := sluice.NewNetwork("bench", sluice.WithMemory(r))
+	rows, sorted := net.Channel("rows"), net.Channel("sorted")
+	net.Node(Scan{Files: []string{flights()}}.Node("scan", rows))
+	net.Node(Sort{By: []SortKey{{Column: "delay"}}}.Node("sort", rows, sorted))
+	net.Node("sink", func(ctx context.Context) error {
+		return eachChunk(ctx, sorted, func(*sluice.Message, *Chunk) error { return nil })
+	}, reads(sorted))
+	start := time.Now()
+	if err := net.Run(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(start)
 }

@@ -31,6 +31,20 @@
 // sends one, a filter that nothing passes sends one at the end. Zero-row chunks are
 // fine anywhere.
 //
-// Memory comes from Arrow's Go allocator. Batches are immutable: a node that
-// changes rows makes new ones.
+// Batches are immutable: a node that changes rows makes new ones.
+//
+// # Memory
+//
+// In a network with a [mem.Resource] ([sluice.WithMemory]) nodes stay within its limit of host
+// memory. They reserve what they are going to make before they make it, and wait if it is not there;
+// chunks that wait in channels meanwhile may be spilled, and come back when a node receives
+// them. Nodes hold nothing else that cannot be spilled but the chunk they work on, and
+// what their documentation says: [Aggregate] its groups, [Sort] a part of its rows. A limit
+// of host memory of some sixteen times a chunk is comfortable; with [Scan].Rows chunks can
+// be made smaller.
+//
+// Without a resource, memory is that of Arrow's Go allocator, and nothing is counted.
+//
+// Chunks of your own nodes are counted, and can be spilled, if they are made with an
+// [Allocator].
 package table

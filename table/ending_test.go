@@ -46,7 +46,7 @@ func TestNodesLookWhetherToEndInsideALargeChunk(t *testing.T) {
 	defer batch.Release()
 	sorted := func(limit int) func(context.Context) error {
 		return func(ctx context.Context) error {
-			rows := Sort{By: []SortKey{{Column: "n"}}, Limit: limit}.sorter(batch.Schema(), []int{0})
+			rows := Sort{By: []SortKey{{Column: "n"}}, Limit: limit}.sorter(budgetOf(ctx), "sort", batch.Schema(), []int{0})
 			defer rows.release()
 			if err := rows.add(ctx, batch); err != nil {
 				return err
@@ -70,7 +70,7 @@ func TestNodesLookWhetherToEndInsideALargeChunk(t *testing.T) {
 		{"limited sort of little", pieces, sorted(10)},
 		{"limited sort of much", 2 * pieces, sorted(pieces * chunkRows)},
 		{"aggregate", pieces, func(ctx context.Context) error {
-			groups, err := Aggregate{By: []string{"n"}}.start(batch.Schema())
+			groups, err := Aggregate{By: []string{"n"}}.start(budgetOf(ctx), batch.Schema())
 			if err != nil {
 				return err
 			}
@@ -128,11 +128,13 @@ func TestALargeChunkIsAggregatedAsSmallOnesAre(t *testing.T) {
 func TestAnEndedSortLeavesTheRestUnsorted(t *testing.T) {
 	batch := numbers(3 * chunkRows)
 	defer batch.Release()
-	all := Sort{By: []SortKey{{Column: "n"}}}.sorter(batch.Schema(), []int{0}).(*runs)
+	all := Sort{By: []SortKey{{Column: "n"}}}.sorter(budgetOf(t.Context()), "sort", batch.Schema(), []int{0}).(*fullSort).collected
 	defer all.release()
-	all.kept.add(batch)
+	if err := all.add(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
 	ctx := &lastLook{Context: t.Context(), n: 1}
-	rows := all.entries()
+	rows := all.entries(0)
 	if err := all.sort(ctx, rows); !errors.Is(err, errEnded) {
 		t.Fatalf("returns %v", err)
 	}

@@ -61,15 +61,16 @@ func (f Filter) Schema(in *arrow.Schema) (*arrow.Schema, error) {
 // Node returns a node that passes rows from in to out, with the sequence numbers
 // and receipts of the chunks they came in. A chunk of which nothing is left is
 // released; if nothing at all passes, the last chunk is followed by one without
-// rows.
+// rows. A chunk of which everything is left is passed on as it is; for the rest of another,
+// the node reserves its exact bytes while it has the chunk, and waits for them if need be.
 func (f Filter) Node(
 	name string, in, out *sluice.Channel,
 ) (string, func(context.Context) error, sluice.Port, sluice.Port) {
 	run := func(ctx context.Context) error {
-		r := filtering{filter: f, out: out}
+		r := filtering{filter: f, out: out, budget: budgetOf(ctx)}
 		return r.run(ctx, in)
 	}
-	return name, run, sluice.Reads(in), sluice.Writes(out)
+	return name, run, reads(in), sluice.Writes(out)
 }
 
 // A test appends the places of the rows that pass.
@@ -104,6 +105,7 @@ func (f Filter) asked() string {
 type filtering struct {
 	filter Filter
 	out    *sluice.Channel
+	budget budget
 
 	schema *arrow.Schema // nil before the first chunk
 	column int
@@ -118,7 +120,7 @@ func (r *filtering) run(ctx context.Context, in *sluice.Channel) error {
 	if err != nil || r.sent || r.schema == nil {
 		return err
 	}
-	return send(ctx, r.out, r.last, emptyBatch(ctx, r.schema)) // tells the schema
+	return send(ctx, r.out, r.last, NewChunk(emptyBatch(ctx, r.schema))) // tells the schema
 }
 
 func (r *filtering) chunk(ctx context.Context, m *sluice.Message, chunk *Chunk) (err error) {
@@ -135,23 +137,23 @@ func (r *filtering) chunk(ctx context.Context, m *sluice.Message, chunk *Chunk) 
 	switch len(r.places) {
 	case 0:
 		return nil
-	case tested.rows:
-		batch.Retain()
+	case tested.rows: // m goes on as it is
 	default:
-		if batch, err = pick(ctx, batch, r.places); err != nil {
+		picked, err := pick(ctx, r.budget, batch, r.places)
+		if err != nil {
 			return err
 		}
+		m.Replace(picked)
 	}
-	m.Replace(NewChunk(batch))
 	r.sent = true
 	return r.out.Send(ctx, m)
 }
 
-// pick makes a batch of the rows of one batch at the given places.
-func pick(ctx context.Context, batch arrow.RecordBatch, places []place) (arrow.RecordBatch, error) {
+// pick makes a chunk of the rows of one batch at the given places.
+func pick(ctx context.Context, from budget, batch arrow.RecordBatch, places []place) (*Chunk, error) {
 	columns := make([][]view, batch.NumCols())
 	for i, a := range batch.Columns() {
 		columns[i] = []view{newView(a)}
 	}
-	return gatherBatch(allocator(ctx), batch.Schema(), columns, places)
+	return gatherChunk(ctx, from, batch.Schema(), columns, places)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -18,8 +19,11 @@ var errTooMuchText = errors.New("more than 2 GiB of text in one chunk, which 32-
 
 // gather makes an array of typ from the rows at the given places of a column,
 // whose parts in the several batches are given. With a dictionary as typ there is
-// one batch, whose dictionary is shared; otherwise dictionaries are decoded.
-func gather(mem memory.Allocator, typ arrow.DataType, from []view, places []place) (arrow.Array, error) {
+// one batch; its dictionary is shared, but copied where memory is counted, so that the
+// chunk can be spilled. Otherwise dictionaries are decoded.
+//
+// gatherBytes says beforehand how much memory that takes. text is what textAt says.
+func gather(mem memory.Allocator, typ arrow.DataType, from []view, places []place, text int64) (arrow.Array, error) {
 	switch layout, _ := layoutOf(typ); layout {
 	case layoutBool:
 		return gatherBool(mem, from, places), nil
@@ -37,7 +41,7 @@ func gather(mem memory.Allocator, typ arrow.DataType, from []view, places []plac
 		if coded, ok := typ.(*arrow.DictionaryType); ok {
 			return gatherCodes(mem, coded, from[0], places)
 		}
-		return gatherText(mem, typ, from, places)
+		return gatherText(mem, typ, from, places, text)
 	}
 }
 
@@ -46,7 +50,9 @@ func gatherFixed[T uint8 | uint16 | uint32 | uint64](
 ) arrow.Array {
 	values := make([][]T, len(from))
 	for i := range from {
-		values[i] = fixed[T](from[i].array)
+		if from[i].array != nil { // of a batch that is still there
+			values[i] = fixed[T](from[i].array)
+		}
 	}
 	buf := newBuffer[T](mem, len(places))
 	dst := arrow.GetData[T](buf.Bytes())
@@ -75,17 +81,11 @@ func gatherBool(mem memory.Allocator, from []view, places []place) arrow.Array {
 	return newArray(arrow.FixedWidthTypes.Boolean, len(places), nulls, valid, buf)
 }
 
-func gatherText(mem memory.Allocator, typ arrow.DataType, from []view, places []place) (arrow.Array, error) {
-	size := 0
-	for _, p := range places {
-		if v := &from[p.batch]; !v.null(int(p.row)) {
-			size += len(v.text.at(int(p.row)))
-		}
-	}
+func gatherText(mem memory.Allocator, typ arrow.DataType, from []view, places []place, size int64) (arrow.Array, error) {
 	if size > math.MaxInt32 {
 		return nil, errTooMuchText
 	}
-	offsets, values := newBuffer[int32](mem, len(places)+1), newBuffer[uint8](mem, size)
+	offsets, values := newBuffer[int32](mem, len(places)+1), newBuffer[uint8](mem, int(size))
 	ends, dst := arrow.GetData[int32](offsets.Bytes()), values.Bytes()
 	end := int32(0)
 	ends[0] = 0
@@ -101,20 +101,21 @@ func gatherText(mem memory.Allocator, typ arrow.DataType, from []view, places []
 
 func gatherCodes(mem memory.Allocator, typ *arrow.DictionaryType, from view, places []place) (arrow.Array, error) {
 	codes := newView(from.array.(*array.Dictionary).Indices())
-	indices, err := gather(mem, typ.IndexType, []view{codes}, places)
+	indices, err := gather(mem, typ.IndexType, []view{codes}, places, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer indices.Release()
+	if own, ok := mem.(*Allocator); ok && own.counts() {
+		dictionary := copyArray(mem, from.text.dict)
+		defer dictionary.Release()
+		return array.NewDictionaryArray(typ, indices, dictionary), nil
+	}
 	return array.NewDictionaryArray(typ, indices, from.text.dict), nil
 }
 
 func gatherValid(mem memory.Allocator, from []view, places []place) (valid *memory.Buffer, nulls int) {
-	any := false
-	for i := range from {
-		any = any || from[i].valid != nil
-	}
-	if !any {
+	if !nullable(from) {
 		return nil, 0
 	}
 	valid = newBits(mem, len(places))
@@ -129,10 +130,15 @@ func gatherValid(mem memory.Allocator, from []view, places []place) (valid *memo
 	return valid, nulls
 }
 
+func nullable(from []view) bool {
+	return slices.ContainsFunc(from, func(v view) bool { return v.valid != nil })
+}
+
 // gatherBatch makes a batch of the rows at the given places. columns are the
-// columns of the schema in each batch: columns[c][b] is column c in batch b.
+// columns of the schema in each batch: columns[c][b] is column c in batch b. texts are what
+// textAt says of each.
 func gatherBatch(
-	mem memory.Allocator, schema *arrow.Schema, columns [][]view, places []place,
+	mem memory.Allocator, schema *arrow.Schema, columns [][]view, places []place, texts []int64,
 ) (arrow.RecordBatch, error) {
 	made := make([]arrow.Array, 0, len(columns))
 	defer func() {
@@ -141,7 +147,7 @@ func gatherBatch(
 		}
 	}()
 	for i, from := range columns {
-		a, err := gather(mem, schema.Field(i).Type, from, places)
+		a, err := gather(mem, schema.Field(i).Type, from, places, texts[i])
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +156,8 @@ func gatherBatch(
 	return array.NewRecordBatch(schema, made, int64(len(places))), nil
 }
 
-// emptyBatch returns a batch without rows, which tells the schema.
+// emptyBatch returns a batch without rows, which tells the schema. It takes next to no memory, and
+// reserves none.
 func emptyBatch(ctx context.Context, schema *arrow.Schema) arrow.RecordBatch {
 	builder := array.NewRecordBuilder(allocator(ctx), schema)
 	defer builder.Release()

@@ -68,7 +68,7 @@ func (p Print) Schema(in *arrow.Schema) (*arrow.Schema, error) {
 //
 // An error of w ends the node; it is wrapped, so that [errors.Is] tells a broken pipe.
 func (p Print) Node(name string, in *sluice.Channel, w io.Writer) (string, func(context.Context) error, sluice.Port) {
-	return name, func(ctx context.Context) error { return p.run(ctx, in, w) }, sluice.Reads(in)
+	return name, func(ctx context.Context) error { return p.run(ctx, in, w) }, reads(in)
 }
 
 // A printer writes the rows of batches in one format.

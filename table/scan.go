@@ -15,15 +15,18 @@ import (
 // numbers, text, dates and timestamps, compressed with snappy, zstd, gzip, brotli,
 // LZ4_RAW or not at all.
 //
-// Each row group becomes one [Chunk], in the order of the files and of the row
-// groups in them, numbered from 0. Several are read at once, each only after it
-// has a ticket, and the ticket stays out until the message is released: so there
-// are never more row groups in memory than tickets, however slow what follows is.
-// A node that keeps its input (a sort, say) and releases the messages takes the
-// chunks out of that count.
+// Each row group is read in pieces of at most Rows rows, as even as can be. Each piece
+// becomes one [Chunk], in the order of the files and of the rows in them, numbered
+// from 0. Several are read at once, each only after it has a ticket, and the ticket
+// stays out until the message is released: so there are never more chunks in memory
+// than tickets, however slow what follows is. A node that keeps its input (a sort,
+// say) and releases the messages takes the chunks out of that count.
 //
-// A row group is read whole. Memory is therefore about Tickets times the
-// uncompressed size of the largest row group, of the chosen columns.
+// Memory is therefore about Tickets times Rows times the width of the chosen columns,
+// and, for each of the Readers, what it takes to unpack pages. Both are known from the
+// headers of the pages, and reserved before a piece is read. Where a page holds the
+// rows of several pieces, it is kept unpacked from one to the next, unless the
+// memory is needed elsewhere.
 type Scan struct {
 	// Files are paths, patterns (as in [path/filepath.Match]) and directories; a
 	// directory means the files in it whose names end in ".parquet", in small letters;
@@ -40,11 +43,14 @@ type Scan struct {
 	// Columns are the columns wanted, in this order. None means all.
 	Columns []string
 
-	// Tickets is the most row groups in memory at a time. 0 means twice the
-	// readers, so that as many wait or are worked on as are being read.
+	// Rows is the most rows of a chunk. 0 means 65,536.
+	Rows int
+
+	// Tickets is the most chunks in memory at a time. 0 means twice the readers, so
+	// that as many wait or are worked on as are being read.
 	Tickets int
 
-	// Readers is the most row groups read at a time. 0 means one per processor
+	// Readers is the most chunks read at a time. 0 means one per processor
 	// (GOMAXPROCS). There are never more readers than tickets.
 	Readers int
 }
@@ -54,9 +60,12 @@ type Scan struct {
 // it, else plain. A column is nullable if it is in some file. Timestamps have the
 // time zone "UTC" if Parquet says they are adjusted to it, or else none.
 //
-// Errors name the file and the column. A column that no file has is a
+// Errors name the file and the column, or the setting. A column that no file has is a
 // [*ColumnError].
 func (s Scan) Schema() (*arrow.Schema, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
 	schema, _, err := s.open()
 	return schema, err
 }
@@ -67,29 +76,50 @@ func (s Scan) Node(name string, out *sluice.Channel) (string, func(context.Conte
 }
 
 func (s Scan) run(ctx context.Context, out *sluice.Channel) error {
-	readers, tickets, err := s.concurrency()
-	if err != nil {
+	if err := s.check(); err != nil {
 		return err
 	}
 	schema, paths, err := s.open()
 	if err != nil {
 		return err
 	}
+	readers, tickets := s.concurrency()
 	throttle, err := sluice.NewThrottle(out, tickets)
 	if err != nil {
 		return err
 	}
-	sent, err := newReading(ctx, schema, throttle).run(paths, readers)
+	sent, err := newReading(ctx, schema, throttle, s.rows(), readers).run(paths)
 	if err != nil || sent > 0 {
 		return err
 	}
-	return send(ctx, out, 0, emptyBatch(ctx, schema)) // tells the schema
+	m := sluice.NewMessage(0, NewChunk(emptyBatch(ctx, schema))) // tells the schema
+	defer m.Release()
+	return out.Send(ctx, &m)
 }
 
-func (s Scan) concurrency() (readers, tickets int, err error) {
-	if s.Readers < 0 || s.Tickets < 0 {
-		return 0, 0, fmt.Errorf("%d readers, %d tickets: neither can be negative", s.Readers, s.Tickets)
+func (s Scan) check() error {
+	for _, setting := range []struct {
+		name  string
+		value int
+	}{{"Rows", s.Rows}, {"Tickets", s.Tickets}, {"Readers", s.Readers}} {
+		if setting.value < 0 {
+			return fmt.Errorf("scan: %s is %d; it cannot be negative (0 means the default)", setting.name, setting.value)
+		}
 	}
+	return nil
+}
+
+// defaultRows makes chunks of a few megabytes from tables that are not very wide.
+const defaultRows = 1 << 16
+
+func (s Scan) rows() int {
+	if s.Rows == 0 {
+		return defaultRows
+	}
+	return s.Rows
+}
+
+func (s Scan) concurrency() (readers, tickets int) {
 	readers = s.Readers
 	if readers == 0 {
 		readers = runtime.GOMAXPROCS(0)
@@ -98,7 +128,7 @@ func (s Scan) concurrency() (readers, tickets int, err error) {
 	if tickets == 0 {
 		tickets = 2 * readers
 	}
-	return min(readers, tickets), tickets, nil
+	return min(readers, tickets), tickets
 }
 
 // open finds the files and the columns that they agree on.

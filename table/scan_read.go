@@ -9,70 +9,71 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/table/internal/pages"
 )
 
-// reading is one run of a scan. The node's own goroutine goes through the row
-// groups in order, gets a ticket for each and deals them out to a few readers, who
-// read at the same time and send in turn.
+// reading is one run of a scan. The node's own goroutine goes through the pieces of the
+// row groups in order, gets for each a ticket, then a reader, then memory, and starts
+// it. Pieces are read at the same time, also those of one row group, and sent in turn.
 //
-// Because tickets are taken in the order of the row groups, the first one not yet
-// sent always has a ticket, and, dealt out before all others, a reader: it can be
-// read and sent whatever the others wait for, and nothing can deadlock. Readers who
-// took tickets for themselves could give all of them to row groups behind one that
-// has none.
+// Because all three are taken in the order of the pieces, the first piece not yet sent
+// has them all before any other has: it can be read and sent whatever the others
+// wait for, and nothing can deadlock. Readers who took tickets or memory for
+// themselves could give all there is to pieces behind one that has none. Memory comes
+// last, so that none is promised to a piece that still waits for something else.
 type reading struct {
 	ctx      context.Context
 	stop     context.CancelCauseFunc
 	schema   *arrow.Schema
 	throttle *sluice.Throttle
-	groups   chan rowGroup
+	rows     int           // of a chunk, at most
+	readers  chan struct{} // holds one for each piece being read
+	all      sync.WaitGroup
+	pages    pageCache
 
 	failed sync.Once
 	err    error // what went wrong first; the rest only follows from it
 
-	seq  sluice.SeqNum // of the next row group
+	seq  sluice.SeqNum // of the next piece
 	turn chan struct{} // closed when that one may be sent
 }
 
-// A rowGroup is a row group to be read and sent, by one reader.
-type rowGroup struct {
-	file   *sharedFile
-	fields []int // the places of the columns in it
-	group  int
-	seq    sluice.SeqNum
-	ticket *sluice.Ticket
-	turn   <-chan struct{} // closed when all before it were sent
-	sent   chan struct{}   // the turn of the one after it
+// A dealt piece is one to be read and sent, by one reader.
+type dealtPiece struct {
+	*pages.Piece
+	file     *sharedFile
+	seq      sluice.SeqNum
+	ticket   *sluice.Ticket
+	reserved *mem.Reservation
+	turn     <-chan struct{} // closed when all before it were sent
+	sent     chan struct{}   // the turn of the one after it
 }
 
-func newReading(ctx context.Context, schema *arrow.Schema, throttle *sluice.Throttle) *reading {
-	r := &reading{schema: schema, throttle: throttle, groups: make(chan rowGroup), turn: make(chan struct{})}
+func newReading(
+	ctx context.Context, schema *arrow.Schema, throttle *sluice.Throttle, rows, readers int,
+) *reading {
+	r := &reading{
+		schema: schema, throttle: throttle, rows: rows,
+		readers: make(chan struct{}, readers), turn: make(chan struct{}),
+	}
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	close(r.turn)
 	return r
 }
 
-// run reads the files with the given number of readers and returns how many chunks
-// were sent.
-func (r *reading) run(paths []string, readers int) (sent int, err error) {
+// run reads the files and returns how many chunks were sent.
+func (r *reading) run(paths []string) (sent int, err error) {
 	defer r.stop(nil)
-	var all sync.WaitGroup
-	for range readers {
-		all.Go(func() {
-			for next := range r.groups {
-				r.fail(r.handOn(next))
-			}
-		})
-	}
+	r.pages.register(r.ctx)
+	defer r.pages.remove()
 	for _, path := range paths {
-		if err := r.deal(path); err != nil {
+		if err := r.dealFile(path); err != nil {
 			r.fail(err)
 			break
 		}
 	}
-	close(r.groups)
-	all.Wait()
+	r.all.Wait()
 	return int(r.seq), r.err
 }
 
@@ -83,31 +84,92 @@ func (r *reading) fail(err error) {
 	}
 }
 
-// deal gives the row groups of a file to the readers, each with a ticket.
-func (r *reading) deal(path string) error {
+// dealFile starts the readers of a file's pieces.
+func (r *reading) dealFile(path string) error {
 	file, fields, err := r.open(path)
 	if err != nil {
 		return err
 	}
 	defer file.release()
 	for g := range file.RowGroups() {
-		ticket, err := r.throttle.Acquire(r.ctx)
+		if err := r.dealRowGroup(file, g, fields); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dealRowGroup cuts a row group into pieces of about the same size.
+func (r *reading) dealRowGroup(file *sharedFile, g int, fields []int) error {
+	rows := int(file.Rows(g))
+	if rows == 0 {
+		return nil
+	}
+	pieces := (rows-1)/r.rows + 1
+	var group *pages.RowGroup
+	defer func() {
+		if group != nil {
+			r.pages.leave(group)
+		}
+	}()
+	for i := range pieces {
+		ticket, err := r.admit()
 		if err != nil {
 			return err
 		}
-		next := rowGroup{
-			file: file.retain(), fields: fields, group: g, seq: r.seq,
-			ticket: ticket, turn: r.turn, sent: make(chan struct{}),
+		if group == nil { // only now: it reads from the file
+			if group, err = file.RowGroup(r.ctx, g, r.schema, fields); err != nil {
+				r.dismiss(ticket)
+				return err
+			}
+			r.pages.enter(group)
 		}
-		select {
-		case r.groups <- next:
-		case <-r.ctx.Done():
-			file.release()
-			ticket.Release()
-			return r.ctx.Err()
+		// 64 bits, because a row group may have 2^31 rows.
+		from, to := int64(i)*int64(rows)/int64(pieces), int64(i+1)*int64(rows)/int64(pieces)
+		if err := r.start(group, int(from), int(to-from), file, ticket); err != nil {
+			r.dismiss(ticket)
+			return err
 		}
-		r.seq, r.turn = r.seq+1, next.sent
 	}
+	return nil
+}
+
+// admit waits for a ticket and a reader.
+func (r *reading) admit() (*sluice.Ticket, error) {
+	ticket, err := r.throttle.Acquire(r.ctx)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case r.readers <- struct{}{}:
+		return ticket, nil
+	case <-r.ctx.Done():
+		ticket.Release()
+		return nil, r.ctx.Err()
+	}
+}
+
+// dismiss takes back what admit gave.
+func (r *reading) dismiss(ticket *sluice.Ticket) {
+	ticket.Release()
+	<-r.readers
+}
+
+// start gets the memory for n rows and starts to read them.
+func (r *reading) start(group *pages.RowGroup, from, n int, file *sharedFile, ticket *sluice.Ticket) error {
+	piece, reserved, err := r.reserve(group, from, n)
+	if err != nil {
+		return fmt.Errorf("%s: reading %d rows at a time: %w", file.Path(), n, err)
+	}
+	next := dealtPiece{
+		Piece: piece, file: file.retain(), seq: r.seq, ticket: ticket, reserved: reserved,
+		turn: r.turn, sent: make(chan struct{}),
+	}
+	r.seq, r.turn = r.seq+1, next.sent
+	r.all.Go(func() {
+		r.fail(r.handOn(next))
+		r.dismiss(ticket)
+	})
 	return nil
 }
 
@@ -141,15 +203,13 @@ func (r *reading) unchanged(file *pages.File, fields []int) error {
 	return nil
 }
 
-// handOn reads a row group and sends it when its turn has come.
-func (r *reading) handOn(next rowGroup) error {
-	defer next.ticket.Release()
-	defer next.file.release()
-	batch, err := next.file.ReadRowGroup(r.ctx, allocator(r.ctx), next.group, r.schema, next.fields)
+// handOn reads a piece and sends it when its turn has come.
+func (r *reading) handOn(next dealtPiece) error {
+	chunk, err := r.read(next)
 	if err != nil {
 		return err
 	}
-	m := sluice.NewMessage(next.seq, NewChunk(batch))
+	m := sluice.NewMessage(next.seq, chunk)
 	defer m.Release()
 	select {
 	case <-next.turn:
@@ -161,6 +221,20 @@ func (r *reading) handOn(next rowGroup) error {
 	}
 	close(next.sent)
 	return nil
+}
+
+// read reads a piece and gives back what was only needed for that.
+func (r *reading) read(next dealtPiece) (*Chunk, error) {
+	defer next.file.release()
+	defer next.reserved.Release()
+	defer r.pages.offer()
+	defer next.Release()
+	from := newAllocator(r.ctx, next.reserved)
+	batch, err := next.Read(r.ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	return from.Chunk(batch), nil
 }
 
 // sharedFile is a file that closes itself after its last user.

@@ -1,13 +1,9 @@
 package table
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -35,8 +31,24 @@ type SortKey struct {
 // is the one in the package documentation. The result has the columns of the
 // input, with text out of its dictionary.
 //
-// Without a limit all rows are kept in memory. With one, at most twice so many and
-// 65,536 more are, and one chunk.
+// # Memory
+//
+// Without Limit, rows are collected in memory, sorted as they come, together with 16 bytes for
+// each and 8 for each of its keys. If that is a quarter of the network's limit of host
+// memory, or less if others need the room, they are written as a run: in order, cut
+// into pieces of a 256th of the limit (1 MiB at most), each of which is spilled to disk
+// when, and only when, somebody needs its memory. The runs are merged in the end, as many at
+// a time as have a piece each in a quarter of the limit, in several passes if there are more. So a
+// sort of any size runs in any memory that has room for a few chunks, and in memory alone if
+// there is enough or no limit; this is the external merge sort of Knuth, volume 3,
+// section 5.4.
+//
+// With Limit, the rows that may still be among the first are kept in memory, and cannot be
+// spilled: at most twice so many and 65,536 more, or, when those take more than a quarter of
+// the limit of host memory, twice so many, and one chunk.
+//
+// Memory for the rows sent, and what a Sort keeps, is reserved before it is taken; while it
+// waits for that it keeps what it has.
 type Sort struct {
 	By    []SortKey
 	Limit int // the most rows to pass on; 0 means all
@@ -52,13 +64,13 @@ func (s Sort) Schema(in *arrow.Schema) (*arrow.Schema, error) {
 }
 
 // Node returns a node that reads in to its end, and then sends the rows to out in
-// chunks of up to 65,536, numbered from 0; one without rows if there are none. It
-// releases the messages that it reads, and their receipts, as it reads them.
+// chunks of up to 65,536 and of up to a sixteenth of the limit of host memory, numbered
+// from 0; one without rows if there are none. It releases the messages that it reads, and their receipts, as it reads them.
 func (s Sort) Node(
 	name string, in, out *sluice.Channel,
 ) (string, func(context.Context) error, sluice.Port, sluice.Port) {
-	run := func(ctx context.Context) error { return s.run(ctx, in, out) }
-	return name, run, sluice.Reads(in), sluice.Writes(out)
+	run := func(ctx context.Context) error { return s.run(ctx, name, in, out) }
+	return name, run, reads(in), sluice.Writes(out)
 }
 
 func (s Sort) compile(in *arrow.Schema) (columns []int, err error) {
@@ -88,11 +100,11 @@ func (s Sort) compile(in *arrow.Schema) (columns []int, err error) {
 type sorter interface {
 	add(context.Context, arrow.RecordBatch) error
 	// next returns the next rows in order, nil after the last.
-	next(context.Context) (arrow.RecordBatch, error)
+	next(context.Context) (*Chunk, error)
 	release()
 }
 
-func (s Sort) run(ctx context.Context, in, out *sluice.Channel) error {
+func (s Sort) run(ctx context.Context, name string, in, out *sluice.Channel) error {
 	var rows sorter
 	var schema *arrow.Schema
 	defer func() {
@@ -107,7 +119,7 @@ func (s Sort) run(ctx context.Context, in, out *sluice.Channel) error {
 				return err
 			}
 			schema = plainSchema(chunk.Schema())
-			rows = s.sorter(schema, columns)
+			rows = s.sorter(budgetOf(ctx), name, schema, columns)
 		}
 		if chunk.Rows() == 0 {
 			return nil
@@ -118,178 +130,25 @@ func (s Sort) run(ctx context.Context, in, out *sluice.Channel) error {
 		return err
 	}
 	for seq := sluice.SeqNum(0); ; seq++ {
-		batch, err := rows.next(ctx)
+		chunk, err := rows.next(ctx)
 		if err != nil {
 			return err
 		}
-		if batch == nil {
+		if chunk == nil {
 			if seq > 0 {
 				return nil
 			}
-			batch = emptyBatch(ctx, schema)
+			chunk = NewChunk(emptyBatch(ctx, schema))
 		}
-		if err := send(ctx, out, seq, batch); err != nil {
+		if err := send(ctx, out, seq, chunk); err != nil {
 			return err
 		}
 	}
 }
 
-func (s Sort) sorter(schema *arrow.Schema, columns []int) sorter {
-	kept := newKept(schema, s.By, columns)
+func (s Sort) sorter(from budget, name string, schema *arrow.Schema, columns []int) sorter {
 	if s.Limit > 0 {
-		return &topRows{kept: kept, limit: s.Limit}
+		return &topRows{kept: newKept(from, schema, s.By, columns), limit: s.Limit}
 	}
-	return &runs{kept: kept}
-}
-
-// kept are batches whose rows can be compared, also between batches.
-type kept struct {
-	schema  *arrow.Schema
-	batches []arrow.RecordBatch
-	columns [][]view // of each column, its part in each batch
-	keys    []sortColumn
-	exact   bool // whether the rank in the first of them is all there is to a value
-	rows    int  // in all of them
-}
-
-// sortColumn is a column to sort by.
-type sortColumn struct {
-	SortKey
-	column int
-	ranks  [][]uint64 // in each batch
-}
-
-// An entry is a row to be sorted. What has the lower prefix comes first; it is made
-// from the first column and decides nearly always.
-type entry struct {
-	prefix uint64
-	place
-}
-
-func newKept(schema *arrow.Schema, by []SortKey, columns []int) *kept {
-	k := &kept{schema: schema, columns: make([][]view, schema.NumFields())}
-	for i, key := range by {
-		k.keys = append(k.keys, sortColumn{SortKey: key, column: columns[i]})
-	}
-	first, _ := layoutOf(schema.Field(columns[0]).Type)
-	k.exact = first != layoutText
-	return k
-}
-
-// add keeps a batch, with a reference of its own.
-func (k *kept) add(batch arrow.RecordBatch) {
-	batch.Retain()
-	k.batches = append(k.batches, batch)
-	k.rows += int(batch.NumRows())
-	for i, a := range batch.Columns() {
-		k.columns[i] = append(k.columns[i], newView(a))
-	}
-	for i := range k.keys {
-		key := &k.keys[i]
-		column := k.columns[key.column]
-		key.ranks = append(key.ranks, ranks(&column[len(column)-1], nil))
-	}
-}
-
-// entries returns the rows of the batch added last, in their order.
-func (k *kept) entries() []entry {
-	batch := len(k.batches) - 1
-	key := &k.keys[0]
-	column := &k.columns[key.column][batch]
-	made := make([]entry, column.rows)
-	for row, rank := range key.ranks[batch] {
-		made[row] = entry{key.prefix(rank, column.null(row)), place{uint32(batch), uint32(row)}}
-	}
-	return made
-}
-
-// prefix is the rank, put where it belongs among all ranks, and nulls at one end.
-func (c *sortColumn) prefix(rank uint64, null bool) uint64 {
-	switch {
-	case null && c.Nulls == NullsFirst:
-		return 0
-	case null:
-		return math.MaxUint64
-	case c.Descending:
-		return ^rank
-	default:
-		return rank
-	}
-}
-
-// compare orders two rows by the columns and, where those are equal, by which came
-// first.
-func (k *kept) compare(a, b entry) int {
-	if a.prefix != b.prefix {
-		return cmp.Compare(a.prefix, b.prefix)
-	}
-	keys := k.keys
-	if k.exact && a.prefix != 0 && a.prefix != math.MaxUint64 {
-		keys = keys[1:] // equal, and no null
-	}
-	for i := range keys {
-		if order := keys[i].compare(k.columns[keys[i].column], a.place, b.place); order != 0 {
-			return order
-		}
-	}
-	return cmp.Or(cmp.Compare(a.batch, b.batch), cmp.Compare(a.row, b.row))
-}
-
-// lookEvery is how many comparisons a sort makes between two looks at its
-// context: about those for chunkRows rows.
-const lookEvery = 16 * chunkRows
-
-// sort puts rows in order. When ctx ends it returns its error soon, however many
-// rows there are, and their order is of no use: from then on all compare as equal,
-// with which slices.SortFunc, that cannot be stopped, has little left to do.
-func (k *kept) sort(ctx context.Context, rows []entry) error {
-	compared, ended := 0, false
-	slices.SortFunc(rows, func(a, b entry) int {
-		if compared++; compared%lookEvery == 0 {
-			ended = ended || ctx.Err() != nil
-		}
-		if ended {
-			return 0
-		}
-		return k.compare(a, b)
-	})
-	return ctx.Err()
-}
-
-func (c *sortColumn) compare(column []view, a, b place) int {
-	va, vb := &column[a.batch], &column[b.batch]
-	nullA, nullB := va.null(int(a.row)), vb.null(int(b.row))
-	if nullA || nullB {
-		if nullA && nullB {
-			return 0
-		}
-		if nullA == (c.Nulls == NullsFirst) {
-			return -1
-		}
-		return 1
-	}
-	order := cmp.Compare(c.ranks[a.batch][a.row], c.ranks[b.batch][b.row])
-	if order == 0 && va.layout == layoutText {
-		order = bytes.Compare(va.text.at(int(a.row)), vb.text.at(int(b.row)))
-	}
-	if c.Descending {
-		return -order
-	}
-	return order
-}
-
-// gather makes a batch of some of the rows.
-func (k *kept) gather(ctx context.Context, places []place) (arrow.RecordBatch, error) {
-	return gatherBatch(allocator(ctx), k.schema, k.columns, places)
-}
-
-func (k *kept) release() {
-	for _, batch := range k.batches {
-		batch.Release()
-	}
-	k.batches, k.rows = nil, 0
-	clear(k.columns)
-	for i := range k.keys {
-		k.keys[i].ranks = nil
-	}
+	return newFullSort(from, name, func() *kept { return newKept(from, schema, s.By, columns) })
 }

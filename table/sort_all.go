@@ -2,72 +2,170 @@ package table
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/seed14ed4225/sluice/mem"
 )
 
-// runs sorts everything: each batch for itself as it comes, and then merges. So
-// sorting goes on while the input is read, no step is longer than a batch takes,
-// and the runs are what later may lie elsewhere than in memory.
-type runs struct {
-	*kept
-	sorted [][]entry // of each run, what was not given out yet; a heap by the first
-	merged bool      // whether it is a heap already
-	places []place   // scratch
+// fullSort sorts everything. Each batch is sorted for itself as it comes, so that sorting goes
+// on while the input is read, and no step is longer than a batch takes. If they become too
+// many to be kept, they are merged into a run that can be spilled, and all runs in the end.
+type fullSort struct {
+	budget
+	name      string // of what is spilled, in reports
+	fresh     func() *kept
+	collected *merging
+	runs      []*sortedRun // in the order in which their rows came
+	last      *merging     // of everything, once the input has ended
 }
 
-func (r *runs) add(ctx context.Context, batch arrow.RecordBatch) error {
-	r.kept.add(batch)
-	run := r.entries()
-	if err := r.sort(ctx, run); err != nil {
-		return err
+func newFullSort(from budget, node string, fresh func() *kept) *fullSort {
+	return &fullSort{
+		budget: from, name: fmt.Sprintf("a run of node %q", node), fresh: fresh,
+		collected: &merging{kept: fresh()},
 	}
-	r.sorted = append(r.sorted, run)
+}
+
+func (a *fullSort) add(ctx context.Context, batch arrow.RecordBatch) error {
+	// A batch so large that its ranks and entries are too much is several.
+	most := max(1, a.held()/2/a.collected.heapBytes(1))
+	for from := int64(0); from < batch.NumRows(); from += most {
+		part := batch.NewSlice(from, min(from+most, batch.NumRows()))
+		err := a.collect(ctx, part)
+		part.Release()
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-func (r *runs) next(ctx context.Context) (arrow.RecordBatch, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if !r.merged {
-		r.merged = true
-		for i := len(r.sorted)/2 - 1; i >= 0; i-- {
-			r.sink(i)
+func (a *fullSort) collect(ctx context.Context, batch arrow.RecordBatch) error {
+	c := a.collected
+	need := c.heapBytes(int(batch.NumRows())) + batchBytes(batch)
+	if len(c.heads) > 0 && c.bytes+need > a.held() {
+		if err := a.flush(ctx); err != nil {
+			return err
 		}
 	}
-	r.places = r.places[:0]
-	for len(r.sorted) > 0 && len(r.places) < chunkRows {
-		run := r.sorted[0]
-		r.places = append(r.places, run[0].place)
-		if len(run) > 1 {
-			r.sorted[0] = run[1:]
-		} else {
-			last := len(r.sorted) - 1
-			r.sorted[0], r.sorted[last] = r.sorted[last], nil
-			r.sorted = r.sorted[:last]
+	err := c.add(ctx, batch)
+	if errors.Is(err, mem.ErrNoMemory) && len(c.heads) > 0 { // others keep much, too
+		if err = a.flush(ctx); err == nil {
+			err = c.add(ctx, batch)
 		}
-		r.sink(0)
 	}
-	if len(r.places) == 0 {
-		return nil, nil
+	if err != nil {
+		return err
 	}
-	return r.gather(ctx, r.places)
+	rows := c.entries(len(c.batches) - 1)
+	if err := c.sort(ctx, rows); err != nil {
+		return err
+	}
+	c.heads = append(c.heads, rows)
+	return nil
 }
 
-// sink moves the run at i down the heap to where it belongs.
-func (r *runs) sink(i int) {
-	for {
-		least := i
-		for child := 2*i + 1; child <= 2*i+2 && child < len(r.sorted); child++ {
-			if r.compare(r.sorted[child][0], r.sorted[least][0]) < 0 {
-				least = child
-			}
-		}
-		if least == i {
-			return
-		}
-		r.sorted[i], r.sorted[least] = r.sorted[least], r.sorted[i]
-		i = least
+// flush makes a run of what was collected.
+func (a *fullSort) flush(ctx context.Context) error {
+	run, err := a.collected.write(ctx, a.name)
+	if err != nil {
+		return err
 	}
+	a.runs = append(a.runs, run)
+	a.collected.release()
+	*a.collected = merging{kept: a.collected.kept, places: a.collected.places}
+	return nil
+}
+
+func (a *fullSort) next(ctx context.Context) (*Chunk, error) {
+	if a.last == nil {
+		if err := a.finish(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a.last.next(ctx, chunkRows, a.chunk())
+}
+
+// finish comes to where one merge gives out everything.
+func (a *fullSort) finish(ctx context.Context) error {
+	if len(a.runs) == 0 {
+		a.last = a.collected
+		return nil
+	}
+	if len(a.collected.heads) > 0 {
+		if err := a.flush(ctx); err != nil {
+			return err
+		}
+	}
+	// Passes go over the runs from the first to the last, so that none is merged again
+	// while others are waiting for it, and merge neighbours, so that the order stays in which
+	// rows came. They merge no more than needed.
+	for at := 0; ; at++ {
+		fan := a.fan()
+		if len(a.runs)-at < 2 || len(a.runs) <= fan {
+			at = 0
+		}
+		n := len(a.runs)
+		if n > fan {
+			n = min(fan, n-fan+1, n-at)
+		}
+		m, opened, err := a.open(ctx, a.runs[at:at+n])
+		if err != nil {
+			return err
+		}
+		if opened == len(a.runs) {
+			a.last = m
+			return nil
+		}
+		merged, err := m.write(ctx, a.name)
+		m.release()
+		if err != nil {
+			return err
+		}
+		a.runs = slices.Replace(a.runs, at, at+opened, merged)
+	}
+}
+
+// fan is how many runs are merged at a time.
+func (a *fullSort) fan() int {
+	most := int64(1)
+	for _, run := range a.runs {
+		most = max(most, run.need(a.collected.kept))
+	}
+	return int(max(2, min(a.held()/most, int64(len(a.runs)))))
+}
+
+// open begins to merge runs: all of them, or as many of the first as memory can be had for, two
+// at least. They stay the caller's to release.
+func (a *fullSort) open(ctx context.Context, runs []*sortedRun) (m *merging, opened int, err error) {
+	m = &merging{kept: a.fresh()}
+	m.more = func(ctx context.Context, turn int) ([]entry, error) { return runs[turn].take(ctx, m, turn) }
+	for turn, run := range runs {
+		rows, err := run.take(ctx, m, turn)
+		if errors.Is(err, mem.ErrNoMemory) && opened >= 2 { // others keep much, too
+			break
+		}
+		if err != nil {
+			m.release()
+			return nil, 0, err
+		}
+		m.heads = append(m.heads, rows)
+		opened++
+	}
+	return m, opened, nil
+}
+
+func (a *fullSort) release() {
+	a.collected.release()
+	if a.last != nil {
+		a.last.release()
+	}
+	for _, run := range a.runs {
+		run.release()
+	}
+	a.runs = nil
 }

@@ -23,7 +23,10 @@ func sortNode(s Sort) transform {
 func TestSortOrdersAsANaiveStableSortDoes(t *testing.T) {
 	schema := everyType()
 	rapid.Check(t, func(t *rapid.T) {
-		batches := drawBatches(t, schema)
+		var batches []arrow.RecordBatch
+		for range rapid.SampledFrom([]int{1, 1, 8}).Draw(t, "times") {
+			batches = append(batches, drawBatches(t, schema)...)
+		}
 		var s Sort
 		for _, column := range rapid.Permutation(columnNames(schema)).Draw(t, "by")[:rapid.IntRange(1, 3).Draw(t, "keys")] {
 			s.By = append(s.By, SortKey{
@@ -53,6 +56,15 @@ func TestSortOrdersAsANaiveStableSortDoes(t *testing.T) {
 		if !slices.Equal(asText(got), asText(want)) {
 			t.Fatalf("%+v gives\n%v\nnot\n%v", s, asText(got), asText(want))
 		}
+		if s.Limit == 0 {
+			got, _, err = throughIn(t, tight(), sortNode(s), batches...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(asText(got), asText(want)) {
+				t.Fatalf("in little memory %+v gives\n%v\nnot\n%v", s, asText(got), asText(want))
+			}
+		}
 	})
 }
 
@@ -80,10 +92,10 @@ func naiveKey(key SortKey, a, b any) int {
 func TestALimitedSortStaysStableAndSmall(t *testing.T) {
 	const chunks, rows, limit = 30, 10_000, 2000
 	schema := arrow.NewSchema([]arrow.Field{field("key", int64Type), field("came", int64Type), field("text", codedType)}, nil)
-	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
-	ctx := withAllocator(context.Background(), mem)
+	checked := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	ctx := withAllocator(context.Background(), checked)
 	s := Sort{By: []SortKey{{Column: "key", Descending: true}}, Limit: limit}
-	top := s.sorter(plainSchema(schema), []int{0}).(*topRows)
+	top := s.sorter(budgetOf(ctx), "sort", plainSchema(schema), []int{0}).(*topRows)
 	var want [][]any
 	for c := range chunks {
 		var values [][]any
@@ -109,19 +121,19 @@ func TestALimitedSortStaysStableAndSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.SortStableFunc(want, func(a, b []any) int { return naiveOrder(b[0], a[0]) })
-	for i, row := range rowsOf(got) {
+	for i, row := range rowsOf(got.Batch()) {
 		if !slices.Equal(row, want[i]) {
 			t.Fatalf("row %d is %v, not %v", i, row, want[i])
 		}
 	}
 	got.Release()
 	top.release()
-	assertNoLeak(t, mem)
+	assertNoLeak(t, checked)
 }
 
 func TestAChunkOfWhichNothingIsWantedIsNotKept(t *testing.T) {
 	schema := arrow.NewSchema([]arrow.Field{field("n", int64Type)}, nil)
-	top := Sort{By: []SortKey{{Column: "n"}}, Limit: 1}.sorter(schema, []int{0}).(*topRows)
+	top := Sort{By: []SortKey{{Column: "n"}}, Limit: 1}.sorter(budgetOf(t.Context()), "sort", schema, []int{0}).(*topRows)
 	for _, n := range []int{1, 2, 3} {
 		if err := top.add(context.Background(), batchOf(schema, []any{n})); err != nil {
 			t.Fatal(err)

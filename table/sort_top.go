@@ -21,9 +21,11 @@ type topRows struct {
 }
 
 func (t *topRows) add(ctx context.Context, batch arrow.RecordBatch) error {
-	t.kept.add(batch)
+	if err := t.kept.add(ctx, batch); err != nil {
+		return err
+	}
 	used := false
-	for i, e := range t.entries() {
+	for i, e := range t.entries(len(t.batches) - 1) {
 		if i%chunkRows == 0 {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -43,7 +45,7 @@ func (t *topRows) add(ctx context.Context, batch arrow.RecordBatch) error {
 	}
 	if !used {
 		t.dropLast()
-	} else if (t.rows-compactAt)/2 > t.limit {
+	} else if spare := t.rows - 2*t.limit; spare > compactAt || spare > 0 && t.bytes > t.held() {
 		return t.compact(ctx)
 	}
 	return nil
@@ -52,8 +54,7 @@ func (t *topRows) add(ctx context.Context, batch arrow.RecordBatch) error {
 // dropLast forgets the batch added last, of which no row is wanted.
 func (k *kept) dropLast() {
 	last := len(k.batches) - 1
-	k.rows -= int(k.batches[last].NumRows())
-	k.batches[last].Release()
+	k.clear(last)
 	k.batches = k.batches[:last]
 	for i := range k.columns {
 		k.columns[i] = k.columns[i][:last]
@@ -69,14 +70,16 @@ func (t *topRows) compact(ctx context.Context) error {
 	if err := t.sort(ctx, t.heap); err != nil {
 		return err
 	}
-	batch, err := t.gather(ctx, placesOf(t.heap))
+	chunk, err := t.gather(ctx, placesOf(t.heap))
 	if err != nil {
 		return err
 	}
-	defer batch.Release()
+	defer chunk.Release()
 	t.release()
-	t.kept.add(batch)
-	t.heap = t.entries()
+	if err := t.kept.add(ctx, chunk.Batch()); err != nil {
+		return err
+	}
+	t.heap = t.entries(0)
 	slices.Reverse(t.heap) // the last on top: a heap
 	return nil
 }
@@ -89,16 +92,20 @@ func placesOf(entries []entry) []place {
 	return places
 }
 
-func (t *topRows) next(ctx context.Context) (arrow.RecordBatch, error) {
+func (t *topRows) next(ctx context.Context) (*Chunk, error) {
 	if !t.sorted {
 		t.sorted = true
 		if err := t.sort(ctx, t.heap); err != nil {
 			return nil, err
 		}
 	}
-	n := min(len(t.heap), chunkRows)
-	if n == 0 {
+	if len(t.heap) == 0 {
 		return nil, nil
+	}
+	size := t.sizer(chunkRows, t.chunk())
+	n := 0
+	for n < len(t.heap) && size.takes(t.heap[n].place) {
+		n++
 	}
 	places := placesOf(t.heap[:n])
 	t.heap = t.heap[n:]

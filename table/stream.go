@@ -7,12 +7,16 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/mem"
 )
+
+// reads is how all nodes of this package read: they work on what is in host memory.
+func reads(in *sluice.Channel) sluice.Port { return sluice.Reads(in).At(mem.Host) }
 
 // eachChunk calls do for every chunk of a stream and looks after what every node
 // must: the message is released, unless do passed it on; all chunks have the
-// schema of the first. do borrows the chunk and finds it in m no longer: to send
-// m on, it gives it a payload with Replace first.
+// schema of the first, and are in host memory. do borrows the chunk: it is in m, which do
+// may send on, with another payload or as it is.
 func eachChunk(
 	ctx context.Context, in *sluice.Channel, do func(m *sluice.Message, chunk *Chunk) error,
 ) error {
@@ -30,15 +34,17 @@ func eachChunk(
 
 func oneChunk(m *sluice.Message, schema **arrow.Schema, do func(*sluice.Message, *Chunk) error) error {
 	defer m.Release()
-	chunk, err := sluice.Take[*Chunk](m)
+	chunk, err := sluice.Peek[*Chunk](m)
 	if err != nil {
 		return err
 	}
-	defer chunk.Release()
 	if *schema == nil {
 		*schema = chunk.Schema()
 	}
 	if err := sameColumns(*schema, chunk.Schema()); err != nil {
+		return fmt.Errorf("chunk %d: %w", m.Seq(), err)
+	}
+	if err := chunk.Resident(); err != nil {
 		return fmt.Errorf("chunk %d: %w", m.Seq(), err)
 	}
 	return do(m, chunk)
@@ -62,9 +68,9 @@ func sameColumns(want, got *arrow.Schema) error {
 	return nil
 }
 
-// send sends a batch, which is the message's from then on.
-func send(ctx context.Context, out *sluice.Channel, seq sluice.SeqNum, batch arrow.RecordBatch) error {
-	m := sluice.NewMessage(seq, NewChunk(batch))
+// send sends a chunk, which is the message's from then on.
+func send(ctx context.Context, out *sluice.Channel, seq sluice.SeqNum, chunk *Chunk) error {
+	m := sluice.NewMessage(seq, chunk)
 	defer m.Release()
 	return out.Send(ctx, &m)
 }

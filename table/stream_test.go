@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/mem"
 )
 
 // failer is a *testing.T or a *rapid.T.
@@ -26,12 +28,44 @@ type failer interface {
 type transform func(in, out *sluice.Channel) (string, func(context.Context) error, sluice.Port, sluice.Port)
 
 // through runs batches through a node and returns the rows that come out, with
-// their schema. It checks that numbers rise and that the memory of all that the
-// node allocated came back. The batches stay the caller's.
+// their schema. It does so without limits, in much memory and, if the batches are small, in little, and
+// checks that the same comes out, that numbers rise, and that all memory came back. The batches
+// stay the caller's.
 func through(t failer, node transform, batches ...arrow.RecordBatch) (rows [][]any, schema *arrow.Schema, err error) {
 	t.Helper()
+	rows, schema, err = throughIn(t, nil, node, batches...)
+	for _, r := range []*mem.Resource{little(), ample()} {
+		if slices.ContainsFunc(batches, func(b arrow.RecordBatch) bool { return batchCopyBytes(b) > r.Limit(mem.Host)/8 }) {
+			continue
+		}
+		counted, _, failed := throughIn(t, r, node, batches...)
+		if (failed == nil) != (err == nil) {
+			t.Fatalf("in %d bytes of memory: %v, without a limit: %v", r.Limit(mem.Host), failed, err)
+		}
+		if err != nil {
+			continue // some rows may have come before
+		}
+		if len(counted) != len(rows) {
+			t.Fatalf("in %d bytes of memory: %d rows, without a limit %d", r.Limit(mem.Host), len(counted), len(rows))
+		}
+		got, want := asText(counted), asText(rows)
+		for i := range want {
+			if got[i] != want[i] {
+				t.Fatalf("in %d bytes of memory row %d is\n%s\nwithout a limit\n%s", r.Limit(mem.Host), i, got[i], want[i])
+			}
+		}
+		if host := r.Stats().Kinds[mem.Host]; host.Overbooked != 0 {
+			t.Fatalf("%d bytes were taken of %d", host.Peak, host.Limit)
+		}
+	}
+	return rows, schema, err
+}
+
+// throughIn is through in the memory of a resource.
+func throughIn(t failer, r *mem.Resource, node transform, batches ...arrow.RecordBatch) (rows [][]any, schema *arrow.Schema, err error) {
+	t.Helper()
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
-	net := sluice.NewNetwork("test")
+	net := sluice.NewNetwork("test", sluice.WithMemory(r))
 	in, out := net.Channel("in"), net.Channel("out")
 	net.Node("source", source(in, batches...), sluice.Writes(in))
 	net.Node(node(in, out))
@@ -59,7 +93,7 @@ func through(t failer, node transform, batches ...arrow.RecordBatch) (rows [][]a
 			m.Release()
 		}
 		return nil
-	}, sluice.Reads(out))
+	}, reads(out))
 	err = net.Run(withAllocator(context.Background(), mem))
 	assertNoLeak(t, mem)
 	return rows, schema, err
@@ -70,7 +104,14 @@ func source(out *sluice.Channel, batches ...arrow.RecordBatch) func(context.Cont
 	return func(ctx context.Context) error {
 		for i, batch := range batches {
 			batch.Retain()
-			if err := send(ctx, out, sluice.SeqNum(i), batch); err != nil {
+			chunk := NewChunk(batch)
+			if mem.FromContext(ctx) != nil {
+				var err error
+				if chunk, err = counted(ctx, batch); err != nil {
+					return err
+				}
+			}
+			if err := send(ctx, out, sluice.SeqNum(i), chunk); err != nil {
 				return err
 			}
 		}

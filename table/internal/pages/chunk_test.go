@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -66,28 +65,35 @@ func readChunk(t *testing.T, typ arrow.DataType, codec format.CompressionCodec, 
 	t.Helper()
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	defer mem.AssertSize(t, 0)
-	into, err := newColumn(mem, typ, rows, unpacked)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer into.release()
-	r := chunkReader{
-		in: bufio.NewReaderSize(bytes.NewReader(data), maxHeader), left: int64(len(data)), unpacked: int64(unpacked), codec: codec,
-	}
+	c := &chunk{in: bytes.NewReader(data), name: "column", typ: typ, codec: codec}
+	group := &RowGroup{path: "file", rows: rows, chunks: []*chunk{c}, schema: schemaOf(typ)}
+	group.mu.loaded = make(map[*entry]struct{})
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	err = func() (err error) {
+	batch, err := func() (_ arrow.RecordBatch, err error) {
 		defer recoverInto(&err)
-		return r.read(context.Background(), rows, into)
+		if err := c.index(context.Background(), rows, 0, int64(len(data)), int64(unpacked)); err != nil {
+			return nil, err
+		}
+		if err := c.measure(); err != nil {
+			return nil, err
+		}
+		defer group.Close()
+		piece := group.Piece(0, rows)
+		defer piece.Release()
+		return piece.Read(context.Background(), mem)
 	}()
 	runtime.ReadMemStats(&after)
 	allocated := int(after.TotalAlloc - before.TotalAlloc)
 	if err != nil {
 		return "", allocated, err
 	}
-	a := into.array()
-	defer a.Release()
-	return fmt.Sprint(a), allocated, nil
+	defer batch.Release()
+	return fmt.Sprint(batch.Column(0)), allocated, nil
+}
+
+func schemaOf(typ arrow.DataType) *arrow.Schema {
+	return arrow.NewSchema([]arrow.Field{{Name: "column", Type: typ}}, nil)
 }
 
 func TestPagesThatLieAreNotBelieved(t *testing.T) {
@@ -134,9 +140,9 @@ func TestPagesThatLieAreNotBelieved(t *testing.T) {
 		{"deltas that are not there", number, format.Uncompressed, 3, 99,
 			chunkOf(t, dataPage(3, format.DeltaBinaryPacked, len(longer), len(longer)), longer), "268435456 delta encoded values instead of 3"},
 		{"an empty dictionary of many", number, format.Uncompressed, 3, 99,
-			chunkOf(t, dictionaryPage(huge, 24), three), "fewer values"},
+			chunkOf(t, dictionaryPage(huge, 24), three, dataPage(3, format.RLEDictionary, 3, 3), []byte{2, 6, 0}), "fewer values"},
 		{"an empty dictionary of many strings", coded, format.Uncompressed, 3, 99,
-			chunkOf(t, dictionaryPage(huge, 24), three), "fewer values"},
+			chunkOf(t, dictionaryPage(huge, 24), three, dataPage(3, format.RLEDictionary, 3, 3), []byte{2, 6, 0}), "fewer values"},
 		{"a code beyond the dictionary", number, format.Uncompressed, 3, 99,
 			chunkOf(t, dictionaryPage(3, 24), three, dataPage(3, format.RLEDictionary, 3, 3), []byte{2, 6, 3}), "entry 3 of a dictionary of 3"},
 		{"a string's code beyond the dictionary", coded, format.Uncompressed, 3, 99,
@@ -146,6 +152,8 @@ func TestPagesThatLieAreNotBelieved(t *testing.T) {
 			chunkOf(t, dataPage(3, format.RLEDictionary, 3, 3), []byte{2, 6, 0}), errNoDictionary.Error()},
 		{"two dictionaries", number, format.Uncompressed, 3, 99,
 			chunkOf(t, dictionaryPage(3, 24), three, dictionaryPage(3, 24), three), "second dictionary"},
+		{"a dictionary after what may need it", number, format.Uncompressed, 4, 99,
+			chunkOf(t, dataPage(3, format.Plain, 24, 24), three, dictionaryPage(3, 24), three), "dictionary after pages"},
 		{"a string longer than its page", arrow.BinaryTypes.String, format.Uncompressed, 1, 99,
 			chunkOf(t, dataPage(1, format.Plain, 5, 5), []byte{2, 0, 0, 0, 'x'}), "fewer values"},
 		{"a number too large for its type", narrow, format.Uncompressed, 1, 99,

@@ -11,9 +11,10 @@ import (
 
 // boolColumn decodes booleans, a bit each on both sides.
 type boolColumn struct {
-	rows  int
+	rows  int // in the piece
 	valid validity
 	bits  validity // the values; set means true
+	dense scratch[byte]
 }
 
 func newBool(mem memory.Allocator, rows int) *boolColumn {
@@ -21,6 +22,7 @@ func newBool(mem memory.Allocator, rows int) *boolColumn {
 		rows:  rows,
 		valid: validity{bits: slab[uint8]{mem: mem}},
 		bits:  validity{bits: slab[uint8]{mem: mem}},
+		dense: scratch[byte]{mem: mem},
 	}
 }
 
@@ -28,21 +30,21 @@ func (c *boolColumn) dictionary(page) error { return errEncoding(format.RLEDicti
 
 func (c *boolColumn) append(p page) error {
 	start := c.valid.rows
-	present, err := c.valid.extend(p.levels, p.rows, c.rows)
+	want, err := c.valid.extend(p, c.rows)
 	if err != nil {
 		return err
 	}
-	c.bits.grow(p.rows, c.rows)
-	c.bits.rows += p.rows
-	if present == p.rows {
-		return c.decode(c.bits.bits.buf.Bytes(), start, present, p)
+	c.bits.grow(p.take, c.rows)
+	c.bits.rows += p.take
+	if want.n == p.take {
+		return c.decode(c.bits.bits.buf.Bytes(), start, want, p)
 	}
-	dense := make([]byte, bitutil.BytesForBits(int64(present)))
-	if err := c.decode(dense, 0, present, p); err != nil {
+	dense := c.dense.of(int(bitutil.BytesForBits(int64(want.n))))
+	if err := c.decode(dense, 0, want, p); err != nil {
 		return err
 	}
 	next := 0
-	for i := start; i < start+p.rows; i++ {
+	for i := start; i < start+p.take; i++ {
 		if bitutil.BitIsSet(c.valid.bits.buf.Bytes(), i) {
 			bitutil.SetBitTo(c.bits.bits.buf.Bytes(), i, bitutil.BitIsSet(dense, next))
 			next++
@@ -51,22 +53,22 @@ func (c *boolColumn) append(p page) error {
 	return nil
 }
 
-func (c *boolColumn) decode(dst []byte, offset, n int, p page) error {
+func (c *boolColumn) decode(dst []byte, offset int, want wanted, p page) error {
 	switch p.encoding {
 	case format.Plain:
-		if len(p.data) < int(bitutil.BytesForBits(int64(n))) {
+		if len(p.data) < int(bitutil.BytesForBits(int64(want.skip+want.n))) {
 			return errRuns
 		}
-		bitutil.CopyBitmap(p.data, 0, n, dst, offset)
+		bitutil.CopyBitmap(p.data, want.skip, want.n, dst, offset)
 		return nil
 	case format.RLE:
-		if n == 0 {
+		if want.n == 0 {
 			return nil
 		}
 		if len(p.data) < 4 || int64(len(p.data)-4) < int64(binary.LittleEndian.Uint32(p.data)) {
 			return errRuns
 		}
-		_, err := decodeLevels(dst, offset, n, p.data[4:])
+		_, _, err := decodeLevels(dst, offset, want.skip, want.n, p.data[4:])
 		return err
 	default:
 		return errEncoding(p.encoding)
@@ -81,4 +83,5 @@ func (c *boolColumn) array() arrow.Array {
 func (c *boolColumn) release() {
 	c.valid.bits.release()
 	c.bits.bits.release()
+	c.dense.release()
 }

@@ -26,15 +26,18 @@ type kept interface {
 // which has the same bits.
 type fixedColumn[S stored, T kept] struct {
 	typ    arrow.DataType
-	rows   int // in the row group
+	rows   int // in the piece
 	decode func(encoding.Encoding, []S, []byte) ([]S, error)
 	narrow func(dst []T, src []S) error // nil when S is T
 
-	valid   validity
-	out     slab[T]
-	dict    []T
-	plain   []S // scratch
-	indexes []int32
+	valid validity
+	out   slab[T]
+	dict  []T
+
+	entries scratch[T] // of the dictionary
+	plain   scratch[S]
+	split   scratch[byte]
+	codes   scratch[int32]
 }
 
 func newFixed[S stored, T kept](
@@ -45,51 +48,49 @@ func newFixed[S stored, T kept](
 	return &fixedColumn[S, T]{
 		typ: typ, rows: rows, decode: decode, narrow: narrow,
 		valid: validity{bits: slab[uint8]{mem: mem}}, out: slab[T]{mem: mem},
+		entries: scratch[T]{mem: mem}, plain: scratch[S]{mem: mem},
+		split: scratch[byte]{mem: mem}, codes: scratch[int32]{mem: mem},
 	}
 }
 
 func (c *fixedColumn[S, T]) dictionary(p page) error {
-	var value S
-	if _, err := checkFixed(p.encoding, p.rows, int(unsafe.Sizeof(value)), p.data); err != nil {
+	all := wanted{n: p.rows, all: p.rows}
+	if _, err := checkFixed(p.encoding, all, width[S](), p.data); err != nil {
 		return err
 	}
-	c.dict = make([]T, p.rows)
-	return c.values(c.dict, p.encoding, p.data)
+	c.dict = c.entries.of(p.rows)
+	return c.values(c.dict, all, p)
 }
 
 func (c *fixedColumn[S, T]) append(p page) error {
-	present, err := c.valid.extend(p.levels, p.rows, c.rows)
+	want, err := c.valid.extend(p, c.rows)
 	if err != nil {
 		return err
 	}
 	decode := c.values
 	if isDictionary(p.encoding) {
 		decode = c.lookUp
-		err = checkCodes(present, p.data)
-	} else if present > 0 {
-		var value S
-		_, err = checkFixed(p.encoding, present, int(unsafe.Sizeof(value)), p.data)
+		err = checkCodes(want.skip+want.n, width[T](), p.data)
+	} else if want.n > 0 {
+		_, err = checkFixed(p.encoding, want, width[S](), p.data)
 	}
 	if err != nil { // before there is room for what is not there
 		return err
 	}
 	start := c.out.n
-	dst := c.out.extend(p.rows, c.rows)
-	if err := decode(dst[:present], p.encoding, p.data); err != nil {
+	dst := c.out.extend(p.take, c.rows)
+	if err := decode(dst[:want.n], want, p); err != nil {
 		return err
 	}
-	if present < p.rows {
-		spread(dst, present, c.valid.bits.buf.Bytes(), start)
+	if want.n < p.take {
+		spread(dst, want.n, c.valid.bits.buf.Bytes(), start)
 	}
 	return nil
 }
 
-func (c *fixedColumn[S, T]) lookUp(dst []T, _ format.Encoding, data []byte) error {
-	if cap(c.indexes) < len(dst) {
-		c.indexes = make([]int32, len(dst))
-	}
-	codes := c.indexes[:len(dst)]
-	if err := decodeCodes(codes, data); err != nil {
+func (c *fixedColumn[S, T]) lookUp(dst []T, want wanted, p page) error {
+	codes := c.codes.of(len(dst))
+	if err := decodeCodes(codes, want.skip, p); err != nil {
 		return err
 	}
 	for i, code := range codes {
@@ -101,29 +102,37 @@ func (c *fixedColumn[S, T]) lookUp(dst []T, _ format.Encoding, data []byte) erro
 	return nil
 }
 
-// values decodes exactly len(dst) values that are not dictionary codes.
-func (c *fixedColumn[S, T]) values(dst []T, enc format.Encoding, data []byte) error {
+// values decodes the values wanted, which are not dictionary codes. Where those
+// before them can be stepped over they are; the delta encoding has no such place.
+func (c *fixedColumn[S, T]) values(dst []T, want wanted, p page) error {
 	if len(dst) == 0 {
 		return nil
 	}
-	var width S
-	data, err := checkFixed(enc, len(dst), int(unsafe.Sizeof(width)), data)
+	there, err := checkFixed(p.encoding, want, width[S](), p.data)
 	if err != nil {
 		return err
+	}
+	data, skip, n := p.data, 0, len(dst)
+	switch p.encoding {
+	case format.Plain:
+		data = data[want.skip*width[S]():][:n*width[S]()]
+	case format.ByteStreamSplit:
+		if n < there {
+			data = c.cut(data, want.skip, n, there)
+		}
+	default:
+		skip, n = want.skip, there
 	}
 	same, ok := any(dst).([]S)
-	if !ok {
-		if cap(c.plain) < len(dst) {
-			c.plain = make([]S, len(dst))
-		}
-		same = c.plain[:len(dst)]
+	if !ok || n > len(dst) {
+		same, ok = c.plain.of(n), false
 	}
-	got, err := c.decode(parquet.LookupEncoding(enc), same, data)
+	got, err := c.decode(parquet.LookupEncoding(p.encoding), same, data)
 	if err != nil {
 		return err
 	}
-	if len(got) != len(dst) {
-		return fmt.Errorf("%d values instead of %d", len(got), len(dst))
+	if len(got) != n {
+		return fmt.Errorf("%d values instead of %d", len(got), n)
 	}
 	if ok {
 		if &got[0] != &same[0] { // the decoder preferred memory of its own
@@ -131,7 +140,22 @@ func (c *fixedColumn[S, T]) values(dst []T, enc format.Encoding, data []byte) er
 		}
 		return nil
 	}
+	got = got[skip:][:len(dst)]
+	if same, ok := any(dst).([]S); ok {
+		copy(same, got)
+		return nil
+	}
 	return c.narrow(dst, got)
+}
+
+// cut takes n values after the first skip out of all, which are split into streams:
+// first the first byte of each, then the second of each, and so on.
+func (c *fixedColumn[S, T]) cut(data []byte, skip, n, all int) []byte {
+	piece := c.split.of(n * width[S]())
+	for i := range width[S]() {
+		copy(piece[i*n:][:n], data[i*all+skip:])
+	}
+	return piece
 }
 
 func (c *fixedColumn[S, T]) array() arrow.Array {
@@ -142,6 +166,10 @@ func (c *fixedColumn[S, T]) array() arrow.Array {
 func (c *fixedColumn[S, T]) release() {
 	c.valid.bits.release()
 	c.out.release()
+	c.entries.release()
+	c.plain.release()
+	c.split.release()
+	c.codes.release()
 }
 
 func narrow[T int8 | int16 | uint8 | uint16](dst []T, src []int32) error {

@@ -61,8 +61,15 @@ func contents(t testing.TB, path string, data []byte) ([]string, error) {
 	}
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	columns, fields, err := readAll(mem, path, true)
+	pieces, _, inPieces := readCut(mem, path, true, func(left int) int { return min(left, 10) })
 	if n := mem.CurrentAlloc(); n != 0 {
 		t.Errorf("%d bytes were not given back after %v", n, err)
+	}
+	if err == nil && inPieces == nil && !slices.EqualFunc(columns, pieces, slices.Equal) {
+		t.Errorf("whole it is %v, in pieces %v", columns, pieces)
+	}
+	if (err == nil) != (inPieces == nil) {
+		t.Errorf("whole: %v, in pieces: %v", err, inPieces)
 	}
 	if err != nil {
 		return nil, err

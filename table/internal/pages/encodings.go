@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sort"
 
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -21,22 +22,28 @@ func isDictionary(enc format.Encoding) bool {
 	return enc == format.RLEDictionary || enc == oldDictionary
 }
 
-// checkCodes looks for n dictionary codes in data without decoding them.
-func checkCodes(n int, data []byte) error {
+// lookFirst is how many bytes are worth a look at whether there is something to put
+// into them. Values packed in runs have to be walked for it, which takes half as long
+// as to decode them.
+const lookFirst = 1 << 20
+
+// checkCodes looks for n dictionary codes in data without decoding them, if what they
+// stand for takes more than a little memory.
+func checkCodes(n, width int, data []byte) error {
 	if n == 0 {
 		return nil
 	}
 	if len(data) == 0 {
 		return errRuns
 	}
-	width := uint(data[0])
-	if width > 32 {
-		return fmt.Errorf("index of %d bits", width)
+	bits := uint(data[0])
+	if bits > 32 {
+		return fmt.Errorf("index of %d bits", bits)
 	}
-	if width == 0 {
-		return nil // a dictionary of one entry; some writers leave out the runs
+	if bits == 0 || int64(n)*int64(width) <= lookFirst {
+		return nil // of no bits: a dictionary of one entry; some writers leave out the runs
 	}
-	r := runs{rest: data[1:], width: width, left: n}
+	r := runs{src: data[1:], width: bits, left: n}
 	for {
 		if _, err := r.next(); err != nil {
 			if errors.Is(err, io.EOF) {
@@ -47,35 +54,70 @@ func checkCodes(n int, data []byte) error {
 	}
 }
 
-// decodeCodes fills codes with indexes into a dictionary, from data that
-// checkCodes has seen. Whether they are in range is for the caller to check.
-func decodeCodes(codes []int32, data []byte) error {
+// decodeCodes fills codes with indexes into a dictionary, those of the page after the
+// first skip, which checkCodes has seen. Whether they are in range is for the caller to
+// check.
+func decodeCodes(codes []int32, skip int, p page) error {
 	if len(codes) == 0 {
 		return nil
 	}
-	return decodeRuns(codes, data[1:], uint(data[0]))
+	data, bits := p.data[1:], uint(p.data[0])
+	if i := sort.Search(len(p.marks), func(i int) bool { return p.marks[i].value > skip }); i > 0 {
+		from := p.marks[i-1]
+		data, skip = data[from.at:], skip-from.value
+	}
+	return decodeRuns(codes, skip, data, bits)
 }
 
-// checkFixed looks at encoded values before a decoder does: there must be n of
-// them, and what the encoding's own header says must agree. It returns the bytes
-// to decode.
-func checkFixed(enc format.Encoding, n, width int, data []byte) ([]byte, error) {
+// A mark is where in the codes of a page a value lies at which a run begins. Runs can
+// only be found one after the other; from marks on, pieces of a page need not begin
+// with the first.
+type mark struct{ value, at int }
+
+// betweenMarks is how many values there are between marks, or more.
+const betweenMarks = 4096
+
+// markCodes walks the codes of a page with n values at most. It stops where something
+// is wrong; who decodes them finds it again.
+func markCodes(n int, data []byte) []mark {
+	if n <= betweenMarks || len(data) == 0 || data[0] == 0 || data[0] > 32 {
+		return nil
+	}
+	data, bits := data[1:], uint(data[0])
+	var marks []mark
+	r := runs{src: data, width: bits, left: n}
+	for next := betweenMarks; ; {
+		if _, err := r.next(); err != nil {
+			return marks
+		}
+		if value := n - r.left; value >= next {
+			marks = append(marks, mark{value: value, at: r.at})
+			next = value + betweenMarks
+		}
+	}
+}
+
+// checkFixed looks at encoded values before a decoder does: those wanted must be
+// there, and what the encoding's own header says must agree. It returns how many
+// there are.
+func checkFixed(enc format.Encoding, want wanted, width int, data []byte) (there int, err error) {
+	there = len(data) / width
 	switch enc {
 	case format.Plain:
-		if len(data)/width < n {
-			return nil, errRuns
+		if there < want.skip+want.n {
+			return 0, errRuns
 		}
-		return data[:n*width], nil
+		return there, nil
 	case format.ByteStreamSplit:
-		if len(data) != n*width {
-			return nil, fmt.Errorf("%d bytes of split values instead of %d", len(data), n*width)
+		if len(data)%width != 0 || want.check(uint64(there), "split values") != nil {
+			return 0, fmt.Errorf("%d bytes of split values instead of %d", len(data), want.all*width)
 		}
-		return data, nil
+		return there, nil
 	case format.DeltaBinaryPacked:
-		_, err := checkDelta(n, data)
-		return data, err
+		there, _, err = checkDelta(want, data)
+		return there, err
 	default:
-		return nil, errEncoding(enc)
+		return 0, errEncoding(enc)
 	}
 }
 
@@ -83,29 +125,29 @@ func errEncoding(enc format.Encoding) error {
 	return fmt.Errorf("encoding %v is not supported for this type", enc)
 }
 
-// checkDelta walks n delta encoded integers without decoding them, and returns
-// what follows.
-func checkDelta(n int, data []byte) (rest []byte, err error) {
+// checkDelta walks delta encoded integers without decoding them, and returns how many
+// there are, and what follows.
+func checkDelta(want wanted, data []byte) (there int, rest []byte, err error) {
 	var head [4]uint64 // block size, miniblocks, values, the first of them
 	for i := range head {
 		if head[i], data, err = uvarint(data); err != nil {
-			return nil, err
+			return 0, nil, err
 		}
 	}
-	block, miniblocks, values := head[0], head[1], head[2]
+	block, miniblocks, count := head[0], head[1], head[2]
 	if block == 0 || block > maxBlock || miniblocks == 0 || miniblocks > block || block%miniblocks != 0 {
-		return nil, fmt.Errorf("delta encoding in blocks of %d values in %d parts", block, miniblocks)
+		return 0, nil, fmt.Errorf("delta encoding in blocks of %d values in %d parts", block, miniblocks)
 	}
-	if values != uint64(n) {
-		return nil, fmt.Errorf("%d delta encoded values instead of %d", values, n)
+	if err := want.check(count, "delta encoded values"); err != nil {
+		return 0, nil, err
 	}
 	perMiniblock := int(block / miniblocks)
-	for left := n - 1; left > 0; {
+	for left := int(count) - 1; left > 0; {
 		if _, data, err = uvarint(data); err != nil { // the smallest difference
-			return nil, err
+			return 0, nil, err
 		}
 		if len(data) < int(miniblocks) {
-			return nil, errRuns
+			return 0, nil, errRuns
 		}
 		widths := data[:miniblocks]
 		data = data[miniblocks:]
@@ -114,18 +156,18 @@ func checkDelta(n int, data []byte) (rest []byte, err error) {
 				break
 			}
 			if width > 64 {
-				return nil, fmt.Errorf("delta encoded differences of %d bits", width)
+				return 0, nil, fmt.Errorf("delta encoded differences of %d bits", width)
 			}
 			// The last part may be cut short after its last value.
 			size := (min(left, perMiniblock)*int(width) + 7) / 8
 			if size > len(data) {
-				return nil, errRuns
+				return 0, nil, errRuns
 			}
 			data = data[min(perMiniblock*int(width)/8, len(data)):]
 			left -= perMiniblock
 		}
 	}
-	return data, nil
+	return int(count), data, nil
 }
 
 func uvarint(data []byte) (v uint64, rest []byte, err error) {

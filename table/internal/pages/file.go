@@ -1,18 +1,13 @@
 package pages
 
 import (
-	"bufio"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
@@ -228,61 +223,6 @@ func (f *File) Rows(g int) int64 { return f.meta.RowGroups[g].NumRows }
 
 // Close closes the file. Batches read from it stay valid.
 func (f *File) Close() error { return f.in.Close() }
-
-// ReadRowGroup reads the columns that schema names from row group g; fields[i] is
-// the place of its column i in [File.Fields]. A column of text may be asked for as
-// text or as a dictionary of text with 32-bit codes, any other as its own type.
-// The caller releases the batch, whose memory comes from mem. ctx is looked at
-// between pages.
-func (f *File) ReadRowGroup(
-	ctx context.Context, mem memory.Allocator, g int, schema *arrow.Schema, fields []int,
-) (arrow.RecordBatch, error) {
-	columns := make([]arrow.Array, 0, len(fields))
-	defer func() {
-		for _, c := range columns {
-			c.Release()
-		}
-	}()
-	reader := chunkReader{in: bufio.NewReaderSize(nil, maxHeader)}
-	for i, field := range fields {
-		c, err := f.readColumn(ctx, mem, &reader, g, field, schema.Field(i).Type)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil, err
-			}
-			return nil, fmt.Errorf("%s: %w", f.path, f.at(g, field, err))
-		}
-		columns = append(columns, c)
-	}
-	return array.NewRecordBatch(schema, columns, f.Rows(g)), nil
-}
-
-func (f *File) readColumn(
-	ctx context.Context, mem memory.Allocator, r *chunkReader, g, field int, typ arrow.DataType,
-) (_ arrow.Array, err error) {
-	if f.fields[field].Err != nil {
-		return nil, f.fields[field].Err
-	}
-	chunk := &f.meta.RowGroups[g].Columns[f.leaves[field]]
-	start, size, err := f.section(chunk)
-	if err != nil {
-		return nil, err
-	}
-	rows := int(f.Rows(g))
-	into, err := newColumn(mem, typ, rows, int(min(chunk.MetaData.TotalUncompressedSize, math.MaxInt32)))
-	if err != nil {
-		return nil, err
-	}
-	defer into.release()
-	defer recoverInto(&err)
-	r.in.Reset(io.NewSectionReader(f.in, start, size))
-	r.left, r.unpacked = size, chunk.MetaData.TotalUncompressedSize
-	r.codec, r.optional = chunk.MetaData.Codec, f.fields[field].Nullable
-	if err := r.read(ctx, rows, into); err != nil {
-		return nil, err
-	}
-	return into.array(), nil
-}
 
 // section returns where a column chunk lies in the file.
 func (f *File) section(chunk *format.ColumnChunk) (start, size int64, err error) {

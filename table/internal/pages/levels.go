@@ -24,7 +24,8 @@ type run struct {
 // the number of values wanted: a writer rounds packed runs up to eight, and a
 // damaged count must not be believed.
 type runs struct {
-	rest  []byte
+	src   []byte
+	at    int  // a place rather than the rest of src: this is stored for every run
 	width uint // bits, at most 32
 	left  int  // values wanted yet
 }
@@ -35,14 +36,16 @@ func (r *runs) next() (run, error) {
 	if r.left == 0 {
 		return run{}, io.EOF
 	}
-	if len(r.rest) == 0 {
+	if r.at >= len(r.src) {
 		return run{}, errRuns
 	}
-	head, n := binary.Uvarint(r.rest)
-	if n <= 0 {
-		return run{}, errors.New("malformed run length")
+	head, n := uint64(r.src[r.at]), 1 // most runs are short
+	if head >= 0x80 {
+		if head, n = binary.Uvarint(r.src[r.at:]); n <= 0 {
+			return run{}, errors.New("malformed run length")
+		}
 	}
-	r.rest = r.rest[n:]
+	r.at += n
 	if head&1 == 0 {
 		return r.repeated(head >> 1)
 	}
@@ -51,58 +54,83 @@ func (r *runs) next() (run, error) {
 
 func (r *runs) repeated(count uint64) (run, error) {
 	size := int(r.width+7) / 8
-	if len(r.rest) < size {
+	if len(r.src)-r.at < size {
 		return run{}, errRuns
 	}
-	var value [4]byte
-	copy(value[:], r.rest[:size])
-	r.rest = r.rest[size:]
+	var value uint32
+	for i := range size {
+		value |= uint32(r.src[r.at+i]) << (8 * i)
+	}
+	r.at += size
 	n := int(min(count, uint64(r.left)))
 	r.left -= n
-	return run{count: n, value: binary.LittleEndian.Uint32(value[:])}, nil
+	return run{count: n, value: value}, nil
 }
 
 func (r *runs) packed(groups uint64) (run, error) {
 	n := int(min(groups, uint64(r.left/8+1))) * 8
 	n = min(n, r.left)
 	size := (n*int(r.width) + 7) / 8
-	if len(r.rest) < size {
+	if len(r.src)-r.at < size {
 		return run{}, errRuns
 	}
-	found := run{count: n, packed: r.rest[:size]}
+	found := run{count: n, packed: r.src[r.at:][:size]}
 	// Some writers cut the last group short at the end of the page.
-	most := uint64(len(r.rest))
-	r.rest = r.rest[min(min(groups, most)*uint64(r.width), most):]
+	most := uint64(len(r.src) - r.at)
+	r.at += int(min(min(groups, most)*uint64(r.width), most))
 	r.left -= n
 	return found, nil
 }
 
-// decodeRuns fills dst from src, the hybrid encoding with values of width bits.
-// src must have padding beyond its length, see scratch.
-func decodeRuns(dst []int32, src []byte, width uint) error {
+// decodeRuns fills dst from src, the hybrid encoding with values of width bits, of
+// which the first skip are left out. src should have padding beyond its length, see
+// scratch.
+func decodeRuns(dst []int32, skip int, src []byte, width uint) error {
 	if width == 0 {
 		clear(dst)
 		return nil
 	}
-	r := runs{rest: src, width: width, left: len(dst)}
+	r := runs{src: src, width: width, left: skip + len(dst)}
 	for {
 		stretch, err := r.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
 		if err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
 			return err
 		}
-		into := dst[:stretch.count]
-		dst = dst[stretch.count:]
+		if skip >= stretch.count {
+			skip -= stretch.count
+			continue
+		}
+		into := dst[:stretch.count-skip]
+		dst = dst[len(into):]
 		if stretch.packed == nil {
 			for i := range into {
 				into[i] = int32(stretch.value)
 			}
-			continue
+		} else {
+			unpackFrom(into, skip, stretch.packed, width)
 		}
-		bitpack.Unpack(into, padded(stretch.packed), width)
+		skip = 0
 	}
+}
+
+// unpackFrom unpacks values of width bits that lie after the first skip. Those lie
+// in groups of eight, which begin at whole bytes.
+func unpackFrom(dst []int32, skip int, packed []byte, width uint) {
+	packed = packed[skip/8*int(width):]
+	if skip %= 8; skip > 0 {
+		var group [8]int32
+		n := min(8, skip+len(dst))
+		bitpack.Unpack(group[:n], padded(packed), width)
+		dst = dst[copy(dst, group[skip:n]):]
+		if len(dst) == 0 {
+			return
+		}
+		packed = packed[width:]
+	}
+	bitpack.Unpack(dst, padded(packed), width)
 }
 
 // padded gives the bit unpacker the bytes beyond b that it may load, though it
@@ -114,37 +142,49 @@ func padded(b []byte) []byte {
 	return append(make([]byte, 0, len(b)+bitpack.PaddingInt64), b...)
 }
 
-// decodeLevels reads n definition levels of a flat optional column, one bit each:
-// set where there is a value. Bits are written into the bitmap from offset on,
-// and the number of set ones is returned.
-func decodeLevels(bitmap []byte, offset, n int, src []byte) (set int, err error) {
-	r := runs{rest: src, width: 1, left: n}
+// decodeLevels reads n definition levels of a flat optional column after the first
+// skip, one bit each: set where there is a value. Bits are written into the bitmap
+// from offset on; how many are set is returned, and how many were before them.
+func decodeLevels(bitmap []byte, offset, skip, n int, src []byte) (before, set int, err error) {
+	r := runs{src: src, width: 1, left: skip + n}
 	for {
 		stretch, err := r.next()
-		if errors.Is(err, io.EOF) {
-			return set, nil
-		}
 		if err != nil {
-			return set, err
+			if errors.Is(err, io.EOF) {
+				return before, set, nil
+			}
+			return 0, 0, err
 		}
-		switch {
-		case stretch.packed != nil:
-			bitutil.CopyBitmap(stretch.packed, 0, stretch.count, bitmap, offset)
-			set += bitutil.CountSetBits(stretch.packed, 0, stretch.count)
-		case stretch.value > 1:
-			return set, fmt.Errorf("definition level %d in a flat column", stretch.value)
-		default:
-			bitutil.SetBitsTo(bitmap, int64(offset), int64(stretch.count), stretch.value == 1)
-			set += stretch.count * int(stretch.value)
+		if stretch.value > 1 && stretch.packed == nil {
+			return 0, 0, fmt.Errorf("definition level %d in a flat column", stretch.value)
 		}
-		offset += stretch.count
+		over := min(skip, stretch.count)
+		before += stretch.ones(0, over)
+		if n := stretch.count - over; n > 0 {
+			set += stretch.ones(over, n)
+			if stretch.packed != nil {
+				bitutil.CopyBitmap(stretch.packed, over, n, bitmap, offset)
+			} else {
+				bitutil.SetBitsTo(bitmap, int64(offset), int64(n), stretch.value == 1)
+			}
+			offset += n
+		}
+		skip -= over
 	}
+}
+
+// ones counts the ones among n values of one bit from a place on.
+func (r run) ones(from, n int) int {
+	if r.packed != nil {
+		return bitutil.CountSetBits(r.packed, from, n)
+	}
+	return n * int(r.value)
 }
 
 // allPresent reports whether the levels are one run of n values, none null: the
 // usual case, in which no bitmap is needed.
 func allPresent(n int, src []byte) bool {
-	r := runs{rest: src, width: 1, left: n}
+	r := runs{src: src, width: 1, left: n}
 	stretch, err := r.next()
 	return err == nil && stretch.packed == nil && stretch.value == 1 && stretch.count == n
 }

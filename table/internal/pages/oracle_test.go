@@ -165,19 +165,58 @@ func values(chunks []arrow.Array) []string {
 	return out
 }
 
-// readAll reads a file with text as plain text or as dictionaries.
+// readAll reads a file with text as plain text or as dictionaries, whole row groups at
+// a time.
 func readAll(mem memory.Allocator, path string, coded bool) (columns [][]string, fields []Field, err error) {
+	return readCut(mem, path, coded, whole)
+}
+
+// A cut says how many rows the next piece has, of those that are left.
+type cut func(left int) int
+
+func whole(left int) int { return left }
+
+// readCut reads a file in pieces. It fails if one is not valid Arrow, or takes more
+// memory than was said.
+func readCut(mem memory.Allocator, path string, coded bool, next cut) (columns [][]string, fields []Field, err error) {
 	f, err := Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { _ = f.Close() }()
+	schema, of, err := everyColumn(f, coded)
+	if err != nil {
+		return nil, nil, err
+	}
+	columns = make([][]string, len(of))
+	for g := range f.RowGroups() {
+		err := readPieces(f, mem, g, schema, of, next, func(batch arrow.RecordBatch) error {
+			for i, c := range batch.Columns() {
+				if c, ok := c.(interface{ ValidateFull() error }); ok {
+					if err := c.ValidateFull(); err != nil {
+						return fmt.Errorf("column %d is not valid Arrow: %w", i, err)
+					}
+				}
+				columns[i] = append(columns[i], values([]arrow.Array{c})...)
+			}
+			batch.Release()
+			return nil
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return columns, f.Fields(), nil
+}
+
+// everyColumn is all columns of a file, with text as it is or as dictionaries.
+func everyColumn(f *File, coded bool) (*arrow.Schema, []int, error) {
 	var of []int
 	var into []arrow.Field
 	for i, field := range f.Fields() {
 		typ := field.Type
 		if typ == nil {
-			return nil, nil, fmt.Errorf("%s: column %q %w", path, field.Name, field.Err)
+			return nil, nil, fmt.Errorf("%s: column %q %w", f.Path(), field.Name, field.Err)
 		}
 		if coded && isText(typ) {
 			typ = &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: typ}
@@ -185,23 +224,42 @@ func readAll(mem memory.Allocator, path string, coded bool) (columns [][]string,
 		of = append(of, i)
 		into = append(into, arrow.Field{Name: field.Name, Type: typ, Nullable: field.Nullable})
 	}
-	columns = make([][]string, len(of))
-	for g := range f.RowGroups() {
-		batch, err := f.ReadRowGroup(context.Background(), mem, g, arrow.NewSchema(into, nil), of)
-		if err != nil {
-			return nil, nil, err
-		}
-		for i, c := range batch.Columns() {
-			if c, ok := c.(interface{ ValidateFull() error }); ok {
-				if err := c.ValidateFull(); err != nil {
-					return nil, nil, fmt.Errorf("column %d is not valid Arrow: %w", i, err)
-				}
-			}
-			columns[i] = append(columns[i], values([]arrow.Array{c})...)
-		}
-		batch.Release()
+	return arrow.NewSchema(into, nil), of, nil
+}
+
+// readPieces passes the pieces of a row group to take, who releases them.
+func readPieces(
+	f *File, mem memory.Allocator, g int, schema *arrow.Schema, of []int, next cut, take func(arrow.RecordBatch) error,
+) error {
+	group, err := f.RowGroup(context.Background(), g, schema, of)
+	if err != nil {
+		return err
 	}
-	return columns, f.Fields(), nil
+	defer group.Close()
+	for from := 0; from < group.Rows(); {
+		n := next(group.Rows() - from)
+		piece := group.Piece(from, n)
+		metered := &meter{Allocator: mem, kept: piece.Bound().Kept, most: piece.Bound().Kept + piece.Bound().Scratch}
+		batch, err := piece.Read(context.Background(), metered)
+		piece.Release()
+		if err != nil {
+			return err
+		}
+		if err := metered.check(batch); err != nil {
+			return fmt.Errorf("rows %d to %d: %w", from, from+n, err)
+		}
+		if err := take(batch); err != nil {
+			return err
+		}
+		from += n
+	}
+	return nil
+}
+
+// readRows reads a row group whole.
+func readRows(f *File, mem memory.Allocator, g int, schema *arrow.Schema, of []int) (batch arrow.RecordBatch, err error) {
+	err = readPieces(f, mem, g, schema, of, whole, func(b arrow.RecordBatch) error { batch = b; return nil })
+	return batch, err
 }
 
 func TestWhatArrowWritesIsReadAsArrowReadsIt(t *testing.T) {
@@ -298,8 +356,10 @@ func TestRunLengthEncodedBooleansAreRead(t *testing.T) {
 func same(t *rapid.T, path string, written arrow.RecordBatch) {
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	defer mem.AssertSize(t, 0)
-	for _, coded := range []bool{false, true} {
-		columns, fields, err := readAll(mem, path, coded)
+	cuts := []int{1 << 30, rapid.IntRange(1, 9).Draw(t, "rows in a piece"), rapid.IntRange(10, 200).Draw(t, "rows in a larger piece")}
+	for i := range 2 * len(cuts) {
+		coded := i%2 == 1
+		columns, fields, err := readCut(mem, path, coded, func(left int) int { return min(left, cuts[i/2]) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,15 +1,13 @@
 package pages
 
 import (
-	"unsafe"
-
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// trusted is how many bytes are allocated on a row group's word about how many
-// rows it has. What is larger must earn its room page by page.
+// trusted is how many bytes are allocated on a file's word about how many rows it
+// has. What is larger must earn its room page by page.
 const trusted = 64 << 20
 
 // A slab is an Arrow buffer being filled with values of one width.
@@ -19,28 +17,30 @@ type slab[T arrow.FixedWidthType] struct {
 	n   int
 }
 
-// extend makes room for k more values and returns it, uninitialised. total is
-// how many there will be in the end, if anybody has said so, or else 0.
+// extend makes room for k more values and returns it, uninitialised. total is the
+// most there will be in the end; memory for more is never taken.
 func (s *slab[T]) extend(k, total int) []T {
-	var value T
-	width := int(unsafe.Sizeof(value))
 	if s.buf == nil {
 		s.buf = memory.NewResizableBuffer(s.mem)
 	}
-	if need := (s.n + k) * width; need > s.buf.Cap() {
-		room := total * width
-		if room < need || room > trusted {
-			room = max(need, 2*s.buf.Cap())
+	if need := (s.n + k) * width[T](); need > s.buf.Cap() {
+		room := max(need, total*width[T]())
+		if room > trusted {
+			room = min(room, max(need, 2*s.buf.Cap()))
 		}
 		s.buf.Reserve(room)
 	}
-	s.buf.ResizeNoShrink((s.n + k) * width)
+	s.buf.ResizeNoShrink((s.n + k) * width[T]())
 	tail := arrow.GetData[T](s.buf.Bytes())[s.n:]
 	s.n += k
 	return tail
 }
 
-// take gives the buffer away. One that is much larger than its content is cut.
+// slabBytes is how many bytes a slab of n values takes: Arrow rounds them up.
+func slabBytes(n, width int64) int64 { return (n*width + 63) &^ 63 }
+
+// take gives the buffer away. One that is much larger than its content is copied into
+// one that is not: allocators need not give back what is cut off.
 func (s *slab[T]) take() *memory.Buffer {
 	if s.buf == nil {
 		s.extend(0, 0)
@@ -48,7 +48,11 @@ func (s *slab[T]) take() *memory.Buffer {
 	buf := s.buf
 	s.buf, s.n = nil, 0
 	if slack := buf.Cap() - buf.Len(); slack > 4096 && slack > buf.Len()/4 {
-		buf.Resize(buf.Len())
+		exact := memory.NewResizableBuffer(s.mem)
+		exact.Resize(buf.Len())
+		copy(exact.Bytes(), buf.Bytes())
+		buf.Release()
+		return exact
 	}
 	return buf
 }
@@ -68,17 +72,17 @@ type validity struct {
 	nulls int
 }
 
-// extend takes the levels of n more rows, nil for a required column, and returns
-// how many of the rows have values.
-func (v *validity) extend(levels []byte, n, total int) (present int, err error) {
+// extend takes the rows wanted of a page, and returns which of its values they have.
+func (v *validity) extend(p page, total int) (wanted, error) {
 	start := v.rows
-	if levels == nil || allPresent(n, levels) {
+	want := wanted{skip: p.skip, n: p.take, all: p.rows}
+	if p.levels == nil || allPresent(p.rows, p.levels) {
 		if v.bits.buf != nil {
-			v.grow(n, total)
-			bitutil.SetBitsTo(v.bits.buf.Bytes(), int64(start), int64(n), true)
+			v.grow(p.take, total)
+			bitutil.SetBitsTo(v.bits.buf.Bytes(), int64(start), int64(p.take), true)
 		}
-		v.rows += n
-		return n, nil
+		v.rows += p.take
+		return want, nil
 	}
 	if v.bits.buf == nil && start > 0 {
 		v.rows = 0
@@ -86,11 +90,15 @@ func (v *validity) extend(levels []byte, n, total int) (present int, err error) 
 		bitutil.SetBitsTo(v.bits.buf.Bytes(), 0, int64(start), true)
 		v.rows = start
 	}
-	v.grow(n, total)
-	present, err = decodeLevels(v.bits.buf.Bytes(), start, n, levels)
-	v.rows += n
-	v.nulls += n - present
-	return present, err
+	v.grow(p.take, total)
+	var err error
+	want.skip, want.n, err = decodeLevels(v.bits.buf.Bytes(), start, p.skip, p.take, p.levels)
+	if p.take == p.rows {
+		want.all = want.n
+	}
+	v.rows += p.take
+	v.nulls += p.take - want.n
+	return want, err
 }
 
 // bitmap returns the bits if there are nulls among the rows just added, else nil.

@@ -181,10 +181,9 @@ type column interface {
 	release()           // gives back what was collected and not taken
 }
 
-// newColumn returns the column for values of typ, which typeOf has given, or a
-// dictionary of such text. rows is how many the row group says it has, size how
-// many bytes the column chunk.
-func newColumn(mem memory.Allocator, typ arrow.DataType, rows, size int) (column, error) {
+// newColumn returns the column for rows values of typ, which typeOf has given, or a
+// dictionary of such text with at most so many entries.
+func newColumn(mem memory.Allocator, typ arrow.DataType, rows, entries int) (column, error) {
 	switch typ := typ.(type) {
 	case *arrow.BooleanType:
 		return newBool(mem, rows), nil
@@ -205,10 +204,19 @@ func newColumn(mem memory.Allocator, typ arrow.DataType, rows, size int) (column
 	case *arrow.Float64Type:
 		return newFixed[float64, float64](mem, typ, rows, encoding.Encoding.DecodeDouble, nil), nil
 	case *arrow.StringType, *arrow.BinaryType:
-		return newText(mem, typ, rows, size), nil
+		return newText(mem, typ, rows), nil
 	case *arrow.DictionaryType:
-		return newCoded(mem, typ, rows), nil
+		return newCoded(mem, typ, rows, entries), nil
 	default:
 		return nil, fmt.Errorf("cannot be read as %v", typ)
 	}
+}
+
+// plainType returns the type of the values, whether or not there is a dictionary of
+// them.
+func plainType(typ arrow.DataType) arrow.DataType {
+	if coded, ok := typ.(*arrow.DictionaryType); ok {
+		return coded.ValueType
+	}
+	return typ
 }

@@ -1,0 +1,40 @@
+package table
+
+import (
+	"context"
+	"math"
+
+	"github.com/seed14ed4225/sluice/mem"
+)
+
+// A budget is how a node shares out the limit of its resource. The shares are fixed parts of
+// the limit, small enough that several nodes of a network find room beside each other, and
+// that what has to be there at once for a node to go on is less than what a
+// resource sets aside for whoever has waited longest. Without a limit they are without bounds.
+type budget struct {
+	from  *mem.Resource
+	limit int64 // of host memory
+}
+
+func budgetOf(ctx context.Context) budget {
+	b := budget{from: mem.FromContext(ctx), limit: math.MaxInt64}
+	if b.from != nil {
+		b.limit = b.from.Limit(mem.Host)
+	}
+	return b
+}
+
+// chunk is the most bytes of a chunk that a node makes up itself.
+func (b budget) chunk() int64 { return b.limit / 16 }
+
+// held is the most bytes that a node keeps without being able to spill them: the rows that
+// a sort collects for a run, and later those that it merges.
+func (b budget) held() int64 { return b.limit / 4 }
+
+// piece is the bytes that a sorted run is cut into.
+func (b budget) piece() int64 { return min(b.limit/256, 1<<20) }
+
+// reserve waits for n bytes of host memory. Nodes hold no other reservation meanwhile.
+func (b budget) reserve(ctx context.Context, n int64) (*mem.Reservation, error) {
+	return b.from.Reserve(ctx, mem.Host, n)
+}
