@@ -16,6 +16,23 @@
 // take turns reading it, shared: true. [Builtin] lists the kinds, and a program
 // can add its own.
 //
+// # Memory
+//
+// A job may say how much memory it takes, and where rows go that do not fit:
+//
+//	memory: {host: 256MiB, disk: 20GiB, spill_dir: /fast/tmp, compress: lz4}
+//
+// Limits are device, pinned, host and disk, the kinds of package mem: a size such as 256MiB, where
+// a bare number is bytes; a share of what the machine has, such as 25%; or
+// unlimited. A limit that is not given is half of the machine's memory or of the
+// device's, a quarter for pinned; for disk it is nine tenths of what is free in
+// spill_dir, and nothing without a spill_dir. Compress is off, lz4 or zstd. The files in
+// spill_dir are private, and gone when the run ends, however it ends.
+//
+// A node that needs memory waits until there is some, and rows that wait
+// themselves are moved to disk. A node that could never have what it needs fails, and
+// the error says which limit would do. A job without memory runs without limits.
+//
 // # Parameters
 //
 // A value may use parameters as ${name}; for a literal ${ write $${. Where
@@ -23,8 +40,9 @@
 // list. Inside { } and [ ] YAML wants it in quotes, which changes nothing. In a
 // longer text it is put in as text. Params gives the defaults, which may use
 // other parameters; one without a default must be given. ${job_dir} is the
-// folder of the job file, while relative paths are relative to the current
-// folder, as on the command line.
+// folder of the job file and ${temp_dir} the system's for temporary files ($TMPDIR,
+// or else usually /tmp), while relative paths are relative to the current folder,
+// as on the command line.
 //
 // Parameters are put into values after YAML was parsed. No parameter can add a
 // setting or a node.
@@ -39,6 +57,6 @@
 //
 // [Load] and [Parse] check all that can be known without the data, [Job.Check]
 // opens the files and follows the columns through the nodes, [Job.Network]
-// makes the network. What is wrong with the job in any of them is a [JobError]
+// makes the network, and [Job.Memory] what it runs in. What is wrong with the job in any of them is a [JobError]
 // with file, line and column; as many as were found are joined.
 package plan

@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/plan"
 	"github.com/seed14ed4225/sluice/table"
 )
@@ -25,6 +26,33 @@ func ExampleLoad() {
 	// ORD,11277,8.747982619491
 	// DFW,10451,7.724811022868625
 	// ATL,8339,8.279889675020986
+}
+
+// A caller's limits go before those of the job. Who makes the memory of a run closes it.
+func ExampleJob_Memory() {
+	job, err := plan.Load("../examples/flights.yaml", map[string]string{"top": "1"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	memory, err := job.Memory(plan.Memory{Host: mem.Bytes(64 << 20)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := job.Run(ctx, plan.Env{Memory: memory, Format: table.FormatCSV}); err != nil {
+		fmt.Println(err)
+	}
+	host := memory.Stats().Kinds[mem.Host]
+	fmt.Println("within limits:", host.Peak <= host.Limit, "spilled:", host.Spilled)
+	if err := memory.Close(ctx); err != nil { // what was never released
+		fmt.Println(err)
+	}
+	// Output:
+	// origin,flights,mean_delay
+	// ORD,11277,8.747982619491
+	// within limits: true spilled: 0
 }
 
 // sample is a kind of node that is not built in: it passes on every nth chunk.

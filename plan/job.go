@@ -16,6 +16,7 @@ import (
 type Job struct {
 	name     string
 	file     string
+	memory   memorySettings
 	nodes    []*node    // in the order of the file
 	order    []*node    // each after those whose channels it reads
 	channels []*channel // in the order in which nodes name them

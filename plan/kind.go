@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/table"
 )
 
@@ -60,6 +61,9 @@ type Env struct {
 	Stdout io.Writer
 	// Format overrides the format of printing nodes unless it is empty.
 	Format table.Format
+	// Memory is what the network runs in; [Job.Memory] makes what the job asks for, and
+	// whoever made it closes it. In nil memory there are no limits.
+	Memory *mem.Resource
 	// Options are passed on to the network.
 	Options []sluice.NetworkOption
 }

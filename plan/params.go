@@ -4,13 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// jobDir is the parameter every job has: the folder of its file.
-const jobDir = "job_dir"
+// builtin are the parameters that every job has.
+func builtin(jobDir string) []*parameter {
+	return []*parameter{
+		{name: "job_dir", builtin: "the folder of the job file", resolved: &value{shape: text, text: jobDir}},
+		{name: "temp_dir", builtin: "the system's folder for temporary files", resolved: &value{shape: text, text: os.TempDir()}},
+	}
+}
 
 // mostExpanded bounds what parameters that use parameters can grow to, in
 // bytes of text and values together.
@@ -21,6 +27,7 @@ var parameterPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 type parameter struct {
 	name     string
 	at       Position
+	builtin  string  // what it stands for, if every job has it
 	fallback *value  // what the job says; its shape is nothing when it says nothing
 	given    *string // what the caller says, which wins
 	used     bool
@@ -41,7 +48,10 @@ type parameters struct {
 // what the caller gave for them.
 func newParameters(section *entry, given map[string]string, dir string, r *report) *parameters {
 	ps := &parameters{byName: make(map[string]*parameter), report: r}
-	ps.define(&parameter{name: jobDir, resolved: &value{shape: text, text: dir}, used: true})
+	for _, p := range builtin(dir) {
+		ps.define(p)
+	}
+	always := len(ps.names)
 	at := Position{1, 1}
 	if section != nil {
 		at = section.at
@@ -56,9 +66,9 @@ func newParameters(section *entry, given map[string]string, dir string, r *repor
 		p, known := ps.byName[name]
 		switch {
 		case !known:
-			r.addf(at, "", "unknown parameter %q given%s", shorten(name), instead(name, ps.names[1:]))
-		case name == jobDir:
-			r.addf(at, "", "parameter %q is the folder of the job file and cannot be given", name)
+			r.addf(at, "", "unknown parameter %q given%s", shorten(name), instead(name, ps.names[always:]))
+		case p.builtin != "":
+			r.addf(at, "", "parameter %q is %s and cannot be given", name, p.builtin)
 		default:
 			p.given = &text
 		}
@@ -73,9 +83,10 @@ func newParameters(section *entry, given map[string]string, dir string, r *repor
 }
 
 func (ps *parameters) declare(e entry) {
+	known := ps.byName[e.key]
 	switch {
-	case e.key == jobDir:
-		ps.report.addf(e.at, "", "parameter %q is always there, the folder of the job file; choose another name", jobDir)
+	case known != nil && known.builtin != "":
+		ps.report.addf(e.at, "", "parameter %q is always there, %s; choose another name", e.key, known.builtin)
 	case !parameterPattern.MatchString(e.key):
 		ps.report.addf(e.at, "", "parameter name %q: use letters, digits, _ and -, beginning with a letter", shorten(e.key))
 	case len(e.key) > longestName:

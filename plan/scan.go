@@ -12,7 +12,7 @@ import (
 
 var scanKind = Kind{
 	Name:     "scan",
-	Summary:  "read Parquet files, row group by row group, in order",
+	Summary:  "read Parquet files, some rows at a time, in order",
 	Writes:   One,
 	Settings: func() Step { return &scan{} },
 }
@@ -20,11 +20,12 @@ var scanKind = Kind{
 type scan struct {
 	Files   []At[string] `job:"files,required" doc:"file, glob or folder of Parquet files, or a list of them, none of them twice; of a folder the *.parquet in it (small letters, hidden ones too, no subfolders)"`
 	Columns []At[string] `job:"columns" doc:"columns to read, in this order; all if not given"`
-	Tickets int          `job:"tickets,min=1" doc:"most row groups in memory at once, from reading until the last node lets go; twice the processors if not given"`
+	Rows    int          `job:"rows,min=1" doc:"most rows of a chunk, which is what is read and handed on at a time; 65536 if not given"`
+	Tickets int          `job:"tickets,min=1" doc:"most chunks in memory at once, from reading until the last node lets go; twice the processors if not given"`
 }
 
 func (s *scan) settings() table.Scan {
-	return table.Scan{Files: values(s.Files), Columns: values(s.Columns), Tickets: s.Tickets}
+	return table.Scan{Files: values(s.Files), Columns: values(s.Columns), Rows: s.Rows, Tickets: s.Tickets}
 }
 
 func (s *scan) Schema([]*arrow.Schema) ([]*arrow.Schema, error) {

@@ -183,6 +183,26 @@ job.yaml:11:19: channel "ranked": slots: expected a whole number, got 2.5
 job.yaml:11:31: channel "ranked": bytes: expected 1 or more, got "0kB"
 job.yaml:11:44: channel "ranked": shared: expected true or false, got "yes"`},
 
+		// memory
+		{about: "wrong limits", job: good + "memory: {hots: 1GiB, host: 12x, device: 120%, pinned: -1, disk: [1GiB]}\n", want: `
+job.yaml:9:10: memory: unknown setting "hots" of memory; did you mean "host"?
+job.yaml:9:28: memory: host: size "12x": unknown unit "x"; have B, KiB, kB, MiB, MB, GiB, GB, TiB, TB, PiB, PB, EiB and 1 more; or write a share such as 25%, or unlimited
+job.yaml:9:41: memory: device: limit "120%": a share is more than 0% and at most 100%
+job.yaml:9:55: memory: pinned: size "-1": a size cannot be negative; or write a share such as 25%, or unlimited
+job.yaml:9:65: memory: disk: expected a single value, got a list`},
+		{about: "a share of nothing", job: good + "memory: {host: 0%}\n", want: `
+job.yaml:9:16: memory: host: limit "0%": a share is more than 0% and at most 100%`},
+		{about: "memory that is a size", job: good + "memory: 1GiB\n", want: `
+job.yaml:9:9: memory: expected a mapping of limits, such as {host: 64MiB, spill_dir: folder}, got "1GiB"`},
+		{about: "an unknown compression", job: good + "memory: {spill_dir: ., compress: lz5}\n", want: `
+job.yaml:9:34: memory: compress: unknown compression "lz5"; did you mean "lz4"?`},
+		{about: "a spill directory without a name", job: good + "memory: {spill_dir: \"\"}\n", want: `
+job.yaml:9:21: memory: spill_dir: the name of a folder is empty`},
+		{about: "a spill directory that is a list", job: good + "memory: {spill_dir: [a, b]}\n", want: `
+job.yaml:9:21: memory: spill_dir: expected a text, got a list`},
+		{about: "a limit that is a wrong parameter", job: replace(good, "top: 10", "top: 10\n  host: 12x") + "memory: {host: \"${host}\"}\n", want: `
+job.yaml:10:16: memory: host: size "12x": unknown unit "x"; have B, KiB, kB, MiB, MB, GiB, GB, TiB, TB, PiB, PB, EiB and 1 more; or write a share such as 25%, or unlimited (parameter "host")`},
+
 		// parameters
 		{about: "an unknown parameter in the job", job: replace(good, "${top}", "${tpo}"), want: `
 job.yaml:7:53: unknown parameter "tpo"; did you mean "top"?`},
@@ -211,11 +231,13 @@ job.yaml:5:9: parameter "top" is made of itself`},
 job.yaml:7:53: "${top": expected ${name} with the name of a parameter; for a literal ${ write $${`},
 		{about: "a parameter with a strange name", job: replace(good, "top: 10", "top ten: 10"), want: `
 job.yaml:4:3: parameter name "top ten": use letters, digits, _ and -, beginning with a letter
-job.yaml:7:53: unknown parameter "top"; have job_dir, files`},
+job.yaml:7:53: unknown parameter "top"; have job_dir, temp_dir, files`},
 		{about: "a parameter that is always there", job: replace(good, "top: 10", "top: 10\n  job_dir: x"), want: `
 job.yaml:5:3: parameter "job_dir" is always there, the folder of the job file; choose another name`},
 		{about: "job_dir given", job: good, params: map[string]string{"job_dir": "x"}, want: `
 job.yaml:2:1: parameter "job_dir" is the folder of the job file and cannot be given`},
+		{about: "temp_dir given", job: good, params: map[string]string{"temp_dir": "x"}, want: `
+job.yaml:2:1: parameter "temp_dir" is the system's folder for temporary files and cannot be given`},
 		{about: "parameters that grow without end", job: bomb(), want: `
 job.yaml:16:8: the parameters expand to more than 4194304 bytes`},
 

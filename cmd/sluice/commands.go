@@ -10,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/plan"
 )
 
@@ -105,6 +106,10 @@ func report(out io.Writer, err error) {
 	if errors.As(err, &wrong) || errors.As(err, &failed) {
 		_, _ = fmt.Fprintln(out, err)
 		return
+	}
+	var leak *mem.LeakError
+	if errors.As(err, &leak) {
+		err = fmt.Errorf("a mistake in sluice, not in the job; please report it: %w", err)
 	}
 	// Errors of the library name it already.
 	_, _ = fmt.Fprintln(out, "sluice:", strings.TrimPrefix(err.Error(), "sluice: "))

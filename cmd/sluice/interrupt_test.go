@@ -27,7 +27,7 @@ nodes:
 
 // startBlocked starts the command on a job whose output nobody reads, and
 // returns when it can write no more.
-func startBlocked(t *testing.T) (command *exec.Cmd, stderr *bytes.Buffer) {
+func startBlocked(t *testing.T, job string, args ...string) (command *exec.Cmd, stderr *bytes.Buffer) {
 	t.Helper()
 	output, input, err := os.Pipe()
 	if err != nil {
@@ -39,8 +39,8 @@ func startBlocked(t *testing.T) (command *exec.Cmd, stderr *bytes.Buffer) {
 		t.Fatal(err)
 	}
 
-	command = exec.Command("sluice", "run", "-")
-	command.Stdin = strings.NewReader(endless)
+	command = exec.Command("sluice", append([]string{"run", "-"}, args...)...)
+	command.Stdin = strings.NewReader(job)
 	command.Stdout = input
 	stderr = new(bytes.Buffer)
 	command.Stderr = stderr
@@ -73,7 +73,7 @@ func startBlocked(t *testing.T) (command *exec.Cmd, stderr *bytes.Buffer) {
 func TestASignalEndsARunAtOnce(t *testing.T) {
 	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
 		t.Run(signal.String(), func(t *testing.T) {
-			command, stderr := startBlocked(t)
+			command, stderr := startBlocked(t, endless)
 			sent := time.Now()
 			if err := command.Process.Signal(signal); err != nil {
 				t.Fatal(err)

@@ -2,6 +2,7 @@
 // sort their rows, and print what comes out, written down in YAML.
 //
 //	sluice run flights.yaml -p top=5 --format csv
+//	sluice run sorted.yaml --memory-host 64MiB --spill-dir /var/tmp --stats
 //	sluice graph flights.yaml
 //
 // The exit status is 0 when all went well, 1 when a job failed while it ran,

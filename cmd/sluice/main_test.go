@@ -53,6 +53,7 @@ func stubborn() {
 //	cut N from to                 copy the first N bytes of a file
 //	spoil offset N from to        copy a file with N bytes overwritten
 //	nested file                   write a Parquet file with a column of lists
+//	empty folder                  check that a folder holds at most a file keep
 //
 // and $DATA, the folder of the example data.
 func TestScripts(t *testing.T) {
@@ -74,6 +75,7 @@ func TestScripts(t *testing.T) {
 			"cut":    scriptCut,
 			"spoil":  scriptSpoil,
 			"nested": scriptNested,
+			"empty":  scriptEmpty,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -130,6 +132,19 @@ func scriptNested(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: nested file")
 	}
 	ts.Check(parquet.WriteFile(ts.MkAbs(args[0]), []row{{1, []string{"a", "b"}}, {2, nil}}))
+}
+
+func scriptEmpty(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: empty folder")
+	}
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	for _, e := range entries {
+		if e.Name() != "keep" { // without a file in it, a script makes no folder
+			ts.Fatalf("%s holds %s", args[0], e.Name())
+		}
+	}
 }
 
 func scriptNumber(ts *testscript.TestScript, text string) int {

@@ -2,18 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/plan"
 	"github.com/seed14ed4225/sluice/table"
 )
 
 type runCommand struct {
 	jobFlags
+	memoryFlags
 	Format rowFormat `placeholder:"FORMAT" help:"How to print rows: table, csv, or json with one object per line. Default is what the job says, or table."`
 }
 
@@ -38,6 +41,12 @@ not there.
   sluice run flights.yaml
   sluice run flights.yaml -p 'files=data/*.parquet' -p top=3 --format csv
 
+A job runs within limits of memory if it has a section "memory", or with the
+flags for it, which go before what the job says. What does not fit waits on disk, if there
+is a folder for it:
+
+  sluice run sorted.yaml --memory-host 64MiB --spill-dir /var/tmp --stats
+
 The exit status is 0 when all went well, 1 when the job failed while it ran, 2
 when the job or the command line is wrong, and 130 after Ctrl-C.`
 }
@@ -50,11 +59,28 @@ func (c *runCommand) Run(ctx context.Context, std streams) error {
 	if _, err := await(ctx, func() (any, error) { return nil, job.Check() }); err != nil {
 		return err
 	}
+	memory, err := await(ctx, func() (*mem.Resource, error) { return c.open(job) })
+	if err != nil {
+		return err
+	}
+	err = c.runIn(ctx, memory, job, std)
+	if c.Stats {
+		showMemory(std.err, memory)
+	}
+	if closing := closeMemory(ctx, memory); closing != nil {
+		err = errors.Join(err, closing)
+	}
+	return err
+}
+
+// runIn runs a job that was checked.
+func (c *runCommand) runIn(ctx context.Context, memory *mem.Resource, job *plan.Job, std streams) error {
 	out := newPatientWriter(ctx, std.out)
 	defer out.close()
 	network, err := job.Network(plan.Env{
 		Stdout:  out,
 		Format:  table.Format(c.Format),
+		Memory:  memory,
 		Options: []sluice.NetworkOption{sluice.WithLogger(slog.New(slog.NewTextHandler(std.err, nil)))},
 	})
 	if err != nil {
