@@ -137,15 +137,16 @@ func TestAFanOutOfBranchesAHundredfoldApartFinishes(t *testing.T) {
 	wantWithin(t, r)
 }
 
-func TestTwoNetworksInOneResourceFinishTogether(t *testing.T) {
-	const messages = 200
+// That neither starves is for the order of service to see to, which is tested in mem: how
+// far one is ahead of the other at a moment is up to the scheduler.
+func TestTwoNetworksInOneResourceFinish(t *testing.T) {
+	const messages, slots = 200, 20
 	r := budget(t, 12*piece)
 	var running sync.WaitGroup
 	var done [2]atomic.Int64
-	behind := make(chan int64, 2)
 	for i := range done {
 		net := sluice.NewNetwork(fmt.Sprintf("network %d", i), sluice.WithMemory(r))
-		a, b := net.Channel("a", sluice.Slots(20)), net.Channel("b", sluice.Slots(20))
+		a, b := net.Channel("a", sluice.Slots(slots)), net.Channel("b", sluice.Slots(slots))
 		net.Node("fill", fills(a, messages), sluice.Writes(a))
 		net.Node("pass", func(ctx context.Context) error {
 			for m, err := range a.All(ctx) {
@@ -164,14 +165,9 @@ func TestTwoNetworksInOneResourceFinishTogether(t *testing.T) {
 			if err := net.Run(t.Context()); err != nil {
 				t.Error(err)
 			}
-			behind <- done[1-i].Load()
 		})
 	}
 	running.Wait()
-	// Neither starved: when the first was done, the other had done a good part of its work.
-	if other := <-behind; other < messages/4 {
-		t.Errorf("when the first network was done with its %d messages, the other had done %d", messages, other)
-	}
 	if done[0].Load() != messages || done[1].Load() != messages {
 		t.Errorf("%d and %d messages", done[0].Load(), done[1].Load())
 	}
