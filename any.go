@@ -21,6 +21,30 @@ type anyWait struct {
 	winner  *waiter      // written by who claimed, read after ready
 	ready   chan struct{}
 	members []*waiter
+	spill   atomic.Pointer[claim] // on the message that is sent; its waiters have copies
+}
+
+// spilling makes a claim on the message that the group sends. It returns false if somebody else has made one, or a channel is taking the message: whoever
+// claims the group does that first and looks for a claim then, so that one of the two
+// notices the other.
+func (g *anyWait) spilling(l *claim) bool {
+	before := g.spill.Load()
+	if before != nil && !before.over() || !g.spill.CompareAndSwap(before, l) {
+		return false
+	}
+	if g.claimed.Load() {
+		close(l.done)
+		return false
+	}
+	return true
+}
+
+// shareClaim gives the waiter the claim that was made on its message through another
+// waiter of its group. Callers hold the lock.
+func (w *waiter) shareClaim() {
+	if w.any != nil && w.cargo.bytes != 0 {
+		w.cargo.claim = w.any.spill.Load()
+	}
 }
 
 func (g *anyWait) claim(w *waiter) bool {
@@ -166,6 +190,7 @@ func (t transfer) enlist(c *Channel, w *waiter, node *wait.Node) {
 	if t.sending {
 		w.msg, w.cargo = *t.m, *t.cargo
 		c.lineUp(&c.mu.senders, w)
+		c.offer(t.cargo)
 	} else {
 		c.lineUp(&c.mu.receivers, w)
 	}
@@ -221,12 +246,18 @@ func anyOf(ctx context.Context, cs []*Channel, t transfer) (int, error) {
 
 // anyLater is anyOf when none was ready: it joins the list of each channel, waits
 // to be served by one, and leaves the others.
-func anyLater(ctx context.Context, cs []*Channel, t transfer) (int, error) {
+func anyLater(ctx context.Context, cs []*Channel, t transfer) (i int, err error) {
 	g := cs[0].takeGroup(len(cs))
 	defer cs[0].giveBackGroup(g)
+	defer func() {
+		if l := g.spill.Load(); l != nil && err != nil {
+			<-l.done // the payload is the caller's only when nobody is spilling it
+		}
+	}()
 	node := wait.FromContext(ctx)
 	since := node.Now()
-	i, err, settled := g.join(cs, t, node)
+	var settled bool
+	i, err, settled = g.join(cs, t, node)
 	if settled {
 		g.leave(cs, t)
 		return i, err
@@ -267,6 +298,9 @@ func (g *anyWait) join(cs []*Channel, t transfer, node *wait.Node) (i int, err e
 		if t.ready(c) {
 			var woken wakeList
 			if settled = g.claim(nil); settled {
+				if t.sending {
+					t.cargo.claim = g.spill.Load()
+				}
 				t.move(c, &woken)
 			}
 			c.mu.Unlock()
@@ -321,6 +355,7 @@ func (c *Channel) takeGroup(channels int) *anyWait {
 		g = &anyWait{ready: make(chan struct{}, 1)}
 	}
 	g.claimed.Store(false)
+	g.spill.Store(nil)
 	g.open.Store(int32(channels))
 	return g
 }

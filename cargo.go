@@ -9,7 +9,7 @@ import "github.com/seed14ed4225/sluice/mem"
 type cargo struct {
 	bytes   int64 // that count against the channel's bound: those at Send
 	content mem.Content
-	claim   *claim // once it was spilled here, or is being spilled
+	claim   *claim // while it is being spilled, and until somebody looks; see now
 
 	fetching bool // the message has left the queue, and is counted in fetching
 }
@@ -28,6 +28,19 @@ func (g *cargo) orNil() *cargo {
 	return g
 }
 
+// now returns the content after the latest spill, or before it if the payload is being
+// spilled.
+func (g *cargo) now() (content mem.Content, claimed bool) {
+	switch {
+	case g.claim == nil:
+		return g.content, false
+	case !g.claim.over():
+		return g.content, true
+	}
+	g.content, g.claim = g.claim.content, nil
+	return g.content, false
+}
+
 func (g *cargo) size() int64 {
 	if g == nil {
 		return 0
@@ -42,13 +55,8 @@ func (c *Channel) load(at int, g cargo) {
 		c.mu.cargos = make([]cargo, len(c.mu.ring))
 	}
 	g.fetching = false
-	if g.claim != nil {
-		g.claim.waits = true
-		g.content = g.claim.content
-	}
 	c.mu.cargos[at] = g
 	c.mu.bytes += g.bytes
-	c.mu.held = c.mu.held.Plus(g.content.Bytes)
 	c.offer(&g)
 }
 
@@ -56,12 +64,19 @@ func (c *Channel) load(at int, g cargo) {
 func (c *Channel) unload(at int) cargo {
 	g := c.mu.cargos[at]
 	c.mu.cargos[at] = cargo{}
-	if g.claim != nil {
-		g.claim.waits = false
-		g.content = g.claim.content
-	}
 	c.mu.bytes -= g.bytes
 	c.mu.bytesReceived += g.bytes
-	c.mu.held = c.mu.held.Minus(g.content.Bytes)
 	return g
+}
+
+// memory adds up what the messages in the ring own. Callers hold the lock.
+func (c *Channel) memory() mem.Amount {
+	var sum mem.Amount
+	if c.mu.sized {
+		for i := range c.mu.cargos { // the unused places are empty
+			content, _ := c.mu.cargos[i].now()
+			sum = sum.Plus(content.Bytes)
+		}
+	}
+	return sum
 }

@@ -70,9 +70,8 @@ type Channel struct {
 		sendPool, recvPool waiterPool
 		runDone            <-chan struct{} // of the network's run, whose end aborts this channel
 
-		cargos        []cargo    // beside the ring
-		bytes         int64      // in the ring
-		held          mem.Amount // the same by kind of memory, after what was spilled
+		cargos        []cargo // beside the ring
+		bytes         int64   // in the ring
 		bytesReceived int64
 		bytesDropped  int64
 		dropped       uint64
@@ -219,7 +218,7 @@ func (c *Channel) Stats() ChannelStats {
 		Slots:     c.slots,
 		Len:       c.mu.count,
 		Bytes:     c.mu.bytes,
-		Memory:    c.mu.held,
+		Memory:    c.memory(),
 		Sent:      c.mu.received + c.mu.dropped + uint64(c.mu.count),
 		Received:  c.mu.received,
 		Dropped:   c.mu.dropped,

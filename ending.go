@@ -186,8 +186,7 @@ func (c *Channel) drop() []Message {
 	ms := make([]Message, 0, n)
 	for range n {
 		m, g := c.pop()
-		if g.claim != nil && !g.claim.over() {
-			g.claim.dropped = &m
+		if _, claimed := g.now(); claimed && g.claim.drop(m) {
 			continue
 		}
 		ms = append(ms, m)

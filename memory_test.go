@@ -264,7 +264,8 @@ type tokens struct {
 	net      *sluice.Network
 	rows     *sluice.Channel
 	memory   *mem.Resource
-	anywhere bool // the reader takes them wherever they are
+	also     []*sluice.Channel // that the writer writes
+	anywhere bool              // the reader takes them wherever they are
 	spilling chan *token
 	made     []*token
 }
@@ -278,22 +279,30 @@ func newTokens(t *testing.T, slots int, host int64) *tokens {
 
 // send sends the next token.
 func (k *tokens) send(ctx context.Context) error {
+	m, err := k.next(ctx)
+	if err != nil {
+		return err
+	}
+	defer m.Release()
+	return k.rows.Send(ctx, &m)
+}
+
+// next makes the next token.
+func (k *tokens) next(ctx context.Context) (sluice.Message, error) {
 	made := &token{number: len(k.made), spilling: k.spilling, goOn: make(chan error, 1)}
 	made.kind.Store(int32(mem.Host))
 	res, err := mem.FromContext(ctx).Reserve(ctx, mem.Host, piece)
 	if err != nil {
-		return err
+		return sluice.Message{}, err
 	}
 	defer res.Release()
 	c, err := res.Charge(mem.Host, piece)
 	if err != nil {
-		return err
+		return sluice.Message{}, err
 	}
 	made.charge.Store(c)
 	k.made = append(k.made, made)
-	m := sluice.NewMessage(sluice.SeqNum(made.number), made)
-	defer m.Release()
-	return k.rows.Send(ctx, &m)
+	return sluice.NewMessage(sluice.SeqNum(made.number), made), nil
 }
 
 // want asks for n bytes of host memory in a goroutine, from whom they come back at once.
@@ -306,7 +315,7 @@ func (k *tokens) want(ctx context.Context, n int64) *call[struct{}] {
 }
 
 func (k *tokens) run(writer, reader func(context.Context) error) error {
-	k.net.Node("write", writer, sluice.Writes(k.rows))
+	k.net.Node("write", writer, sluice.Writes(append(k.also, k.rows)...))
 	port := sluice.Reads(k.rows)
 	if !k.anywhere {
 		port = port.At(mem.Host)
@@ -711,4 +720,89 @@ func TestAStallReportNamesReservationsAndEvents(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestWhatIsOfferedToAnyOfSeveralChannelsIsSpilled(t *testing.T) {
+	for _, end := range []string{"sent", "given up"} {
+		t.Run(end, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := newTokens(t, 1, 8*piece)
+				other := k.net.Channel("other")
+				k.also = []*sluice.Channel{other}
+				done := make(chan struct{})
+				k.net.Node("look", func(ctx context.Context) error {
+					<-done
+					return drains(other)(ctx)
+				}, sluice.Reads(other).At(mem.Host))
+				err := k.run(func(ctx context.Context) error {
+					defer close(done)
+					if err := k.send(ctx); err != nil { // both channels are full then
+						return err
+					}
+					plain := sluice.NewMessage(0, "full")
+					if err := other.Send(ctx, &plain); err != nil {
+						return err
+					}
+					impatient, cancel := context.WithCancel(ctx)
+					defer cancel()
+					sending := try(func() error {
+						m, err := k.next(ctx)
+						if err != nil {
+							return err
+						}
+						defer m.Release()
+						_, err = sluice.SendAny(impatient, &m, k.rows, other)
+						return err
+					})
+					synctest.Wait()
+					want := k.want(ctx, 6*piece)
+					victim := <-k.spilling
+					if victim.number != 1 {
+						t.Errorf("%d is spilled, not what is offered", victim.number)
+					}
+					if end == "given up" {
+						cancel()
+						synctest.Wait()
+						if sending.over() {
+							t.Error("SendAny returned what is being spilled")
+						}
+						victim.goOn <- nil
+						<-want.done
+						<-sending.done
+						errIs(t, sending.err, context.Canceled)
+						return want.err
+					}
+					m, err := other.Recv(ctx) // makes room
+					m.Release()
+					synctest.Wait()
+					if !sending.over() || victim.released.Load() {
+						t.Error("it was not sent")
+					}
+					victim.goOn <- nil
+					<-want.done
+					return errors.Join(err, sending.err, want.err)
+				}, func(ctx context.Context) error {
+					<-done
+					return drains(k.rows)(ctx)
+				})
+				errIs(t, err, nil)
+				if end == "sent" && (k.made[1].kind.Load() != int32(mem.Host) || other.Stats().Received != 2) {
+					t.Errorf("message 1 is in %v memory, %d were received", mem.Kind(k.made[1].kind.Load()), other.Stats().Received)
+				}
+			})
+		})
+	}
+}
+
+// drains is a node that releases everything.
+func drains(in *sluice.Channel) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for m, err := range in.All(ctx) {
+			if err != nil {
+				return err
+			}
+			m.Release()
+		}
+		return nil
+	}
 }

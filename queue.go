@@ -161,6 +161,7 @@ func (c *Channel) refill(woken *wakeList) {
 			continue
 		}
 		if w.batch == nil {
+			w.shareClaim()
 			c.put(&w.msg, w.cargo.orNil(), woken)
 		} else if c.putBatch(w, woken); w.n < len(w.batch) {
 			continue

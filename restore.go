@@ -33,7 +33,11 @@ func (e *RestoreError) Unwrap() error { return e.Err }
 
 // away reports whether a message has to be fetched. Callers hold the lock.
 func (c *Channel) away(g *cargo) bool {
-	return g != nil && (g.claim != nil || c.homeward && elsewhere(g.content.Bytes, c.home) > 0)
+	if g == nil {
+		return false
+	}
+	content, claimed := g.now()
+	return claimed || c.homeward && elsewhere(content.Bytes, c.home) > 0
 }
 
 // lendOut counts a message that leaves the queue to be fetched, and reports whether it
@@ -125,15 +129,11 @@ func (c *Channel) fetch(ctx context.Context, m *Message, g cargo) error {
 func (c *Channel) putBack(m *Message, g cargo, err error, woken *wakeList) error {
 	c.mu.received--
 	c.mu.bytesReceived -= g.bytes
-	if g.claim != nil && g.claim.over() {
-		g.content = g.claim.content
-	}
 	switch c.mu.ending {
 	case stopped, aborted:
 		c.mu.dropped++
 		c.mu.bytesDropped += g.bytes
-		if g.claim != nil && !g.claim.over() {
-			g.claim.dropped = &Message{payload: m.payload, seq: m.seq, receipt: m.receipt}
+		if _, claimed := g.now(); claimed && g.claim.drop(*m) {
 			*m = Message{}
 		}
 		if c.mu.ending == aborted {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed14ed4225/sluice/mem"
@@ -25,12 +26,9 @@ import (
 // in step with every way in which a message can leave it, and each one forgotten is a
 // payload spilled that somebody else owns.
 type claim struct {
-	done chan struct{} // closed when the payload is left alone
-
-	// Guarded by the lock of the channel. Content no longer changes once done is closed.
-	content mem.Content
-	waits   bool     // the message is in the ring
-	dropped *Message // left to the spiller
+	done    chan struct{}           // closed when the payload is left alone
+	content mem.Content             // as of then
+	dropped atomic.Pointer[Message] // left to the spiller
 }
 
 // over reports whether the payload is left alone.
@@ -40,6 +38,22 @@ func (l *claim) over() bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// drop leaves a message that nobody will receive to the spiller, and returns false if
+// that has left it alone meanwhile, and the message is the caller's to release.
+func (l *claim) drop(m Message) bool {
+	l.dropped.Store(&m)
+	return !l.over() || l.dropped.Swap(nil) == nil
+}
+
+// settle ends a claim.
+func (c *Channel) settle(l *claim, content mem.Content) {
+	l.content = content
+	close(l.done)
+	if m := l.dropped.Swap(nil); m != nil {
+		c.keeper.discard([]Message{*m})
 	}
 }
 
@@ -85,22 +99,17 @@ func (c *Channel) victims(k mem.Kind, found []victim, next int) ([]victim, int) 
 	interval := c.interval()
 	at := c.mu.count + c.mu.senders.len()
 	consider := func(v victim, g *cargo) {
-		content := g.content
-		if g.claim != nil {
-			if !g.claim.over() {
-				return
-			}
-			content = g.claim.content
-		}
-		if !content.Spillable || content.Bytes[k] == 0 {
+		content, claimed := g.now()
+		if claimed || !content.Spillable || content.Bytes[k] == 0 {
 			return
 		}
 		v.c, v.content, v.needed = c, content, interval*time.Duration(at)
 		found = append(found, v)
 	}
 	for w := c.mu.senders.last; w != nil && len(found) < cap(found); w = w.prev {
-		if at--; at < next && w.any == nil && w.batch == nil {
+		if at--; at < next && w.batch == nil {
 			next = at
+			w.shareClaim()
 			consider(victim{sender: w, uses: w.uses}, &w.cargo)
 		}
 	}
@@ -169,6 +178,7 @@ func (v *victim) claim() (*claim, any) {
 		if v.sender.list != &c.mu.senders || v.sender.uses != v.uses {
 			return nil, nil
 		}
+		v.sender.shareClaim()
 		g, m = &v.sender.cargo, &v.sender.msg
 	} else {
 		i := v.place - c.gone() // wraps to something large if it has left
@@ -178,33 +188,16 @@ func (v *victim) claim() (*claim, any) {
 		at := (c.mu.head + int(i)) % len(c.mu.ring)
 		g, m = &c.mu.cargos[at], &c.mu.ring[at]
 	}
-	now := g.content
-	if g.claim != nil {
-		if !g.claim.over() {
-			return nil, nil
-		}
-		now = g.claim.content
-	}
-	if now != v.content { // another one, or it was spilled meanwhile
+	now, claimed := g.now()
+	if claimed || now != v.content { // or another one, or it was spilled meanwhile
 		return nil, nil
 	}
-	g.claim = &claim{done: make(chan struct{}), content: now, waits: v.sender == nil}
-	return g.claim, m.payload
-}
-
-// settle ends a claim.
-func (c *Channel) settle(l *claim, content mem.Content) {
-	c.mu.Lock()
-	if l.waits {
-		c.mu.held = c.mu.held.Minus(l.content.Bytes).Plus(content.Bytes)
+	l := &claim{done: make(chan struct{}), content: now}
+	if v.sender != nil && v.sender.any != nil && !v.sender.any.spilling(l) {
+		return nil, nil
 	}
-	l.content = content
-	dropped := l.dropped
-	close(l.done)
-	c.mu.Unlock()
-	if dropped != nil {
-		c.keeper.discard([]Message{*dropped})
-	}
+	g.claim = l
+	return l, m.payload
 }
 
 // errNotRestorable is for a payload that went to another kind of memory and has no way back.
