@@ -244,11 +244,23 @@ func (d *Host) releaseNow(b *hostBlock) error {
 	return nil
 }
 
-// forget is called when a stream is closed and has nothing left to do.
+// forget is called, with the stream locked, when it is closed and has nothing left to do.
 func (d *Host) forget(s *hostStream) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.mu.open, s)
+}
+
+// recall is called, with the stream locked, when it was forgotten and has something to do
+// again.
+func (d *Host) recall(s *hostStream) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.mu.err != nil {
+		return d.mu.err
+	}
+	d.mu.open[s] = struct{}{}
+	return nil
 }
 
 func (d *Host) opError(s *hostStream, o *operation, err error) error {

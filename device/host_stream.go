@@ -121,10 +121,9 @@ func (s *hostStream) Err() error {
 
 func (s *hostStream) Close() error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.mu.closed = true
-	idle := !s.mu.busy
-	s.mu.Unlock()
-	if idle {
+	if !s.mu.busy {
 		s.dev.forget(s)
 	}
 	return nil
@@ -143,10 +142,13 @@ func (s *hostStream) refusal(o *operation) error {
 	if err := s.failure(); err != nil {
 		return err
 	}
-	if s.mu.closed {
-		return s.dev.opError(s, o, &closedError{fmt.Sprintf("stream %q", s.name)})
+	if !s.mu.closed {
+		return nil
 	}
-	return nil
+	if o.kind == opRecord || o.kind == opWait {
+		return s.dev.Err() // which does not tell a stream that it has forgotten
+	}
+	return s.dev.opError(s, o, &closedError{fmt.Sprintf("stream %q", s.name)})
 }
 
 // queue puts an operation into the queue, unless it is done already.
@@ -158,6 +160,11 @@ func (s *hostStream) queue(o *operation) error {
 	}
 	if !s.mu.busy && s.done(o) {
 		return nil
+	}
+	if s.mu.closed && !s.mu.busy {
+		if err := s.dev.recall(s); err != nil {
+			return err
+		}
 	}
 	o.retain()
 	s.push(o)

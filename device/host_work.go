@@ -23,11 +23,10 @@ func (s *hostStream) next() bool {
 	o, some := s.mu.queue.pop()
 	if !some {
 		s.mu.busy = false
-		closed := s.mu.closed
-		s.mu.Unlock()
-		if closed {
+		if s.mu.closed {
 			s.dev.forget(s)
 		}
+		s.mu.Unlock()
 		return false
 	}
 	err := s.failure()

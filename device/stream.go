@@ -60,15 +60,17 @@ type Stream interface {
 	Do(name string, f func() error) error
 
 	// Record marks this point of the stream with an event, which completes when
-	// everything queued so far is done. On a stream that has failed or is closed
-	// the event has completed already and reports that.
+	// everything queued so far is done, frees as well. A closed stream records all
+	// the same. On a stream that has failed, or whose device has ended, the event has
+	// completed already and reports that.
 	Record() *Event
 
 	// WaitFor makes what is queued from now on wait until the event has completed,
 	// be it of this stream, another, or a stream of another device. Nobody is
 	// held up but the stream. If the event reports an error the stream fails with
 	// it, because what comes next would work on what was never made. A stream that has
-	// failed already says so, but waits all the same before it frees anything.
+	// failed already says so, but waits all the same before it frees anything; so
+	// does one that is closed.
 	WaitFor(e *Event) error
 
 	// Sync waits until everything queued so far is done, and returns the error of
@@ -79,9 +81,11 @@ type Stream interface {
 	// failure later than somebody who waits for an event.
 	Err() error
 
-	// Close says that nothing more will be queued, except blocks to free. What is
-	// queued is still done, and its events complete; Close does not wait for that.
-	// It returns nil, also when called again.
+	// Close says that nothing more will be queued, except blocks to free: so Free,
+	// and WaitFor and Record, by which others learn when it is safe to free and
+	// when that is done, go on. Everything else is refused with [ErrClosed]. What
+	// is queued is still done, and its events complete; Close does not wait for
+	// that. It returns nil, also when called again.
 	Close() error
 }
 

@@ -16,16 +16,15 @@ func (o *body) usable(call string) error {
 	return nil
 }
 
-// since returns the event behind which other streams may use the body, or nil. Callers
-// hold the lock.
+// since returns the event behind which other streams may use the body, or nil if they may
+// at once. Device memory that nobody has written is there for others behind its allocation,
+// which counts as the first write then. Callers hold the lock.
 func (o *body) since() *device.Event {
-	if o.mu.written != nil {
-		return o.mu.written
+	if s := o.mu.fresh; s != nil {
+		o.mu.fresh = nil
+		o.mu.written = use{s, s.Record()}
 	}
-	if o.mu.ready == nil && o.mu.at.kind == Device {
-		o.mu.ready = o.mu.stream.Record()
-	}
-	return o.mu.ready
+	return o.mu.written.event
 }
 
 // after makes a stream wait for an event, unless it is done: one that has failed already
@@ -59,7 +58,7 @@ func (b *Buffer) Read(on device.Stream, f func(src device.Span) error) error {
 	}
 	if err == nil {
 		if on == o.mu.stream {
-			err = failure(o.mu.written)
+			err = o.mu.written.failure()
 		} else {
 			err = after(on, o.since())
 		}
@@ -85,11 +84,11 @@ func (b *Buffer) Read(on device.Stream, f func(src device.Span) error) error {
 
 // addRead remembers that a stream reads the body until the event. Callers hold the lock.
 func (o *body) addRead(on device.Stream, event *device.Event) {
-	o.mu.reads = slices.DeleteFunc(o.mu.reads, func(r read) bool {
-		done, err := r.event.Query()
-		return r.stream == on || done && !outOfReach(err)
+	o.mu.reads = slices.DeleteFunc(o.mu.reads, func(r use) bool {
+		done, lost := r.over()
+		return r.stream == on || done && !lost
 	})
-	o.mu.reads = append(o.mu.reads, read{on, event})
+	o.mu.reads = append(o.mu.reads, use{on, event})
 }
 
 // Write makes the buffer's stream wait for all that reads it elsewhere, and calls f to
@@ -99,7 +98,7 @@ func (o *body) addRead(on device.Stream, event *device.Event) {
 //
 // The errors: that of f; [ErrShared] if this is not the only reference; [ErrPending] while
 // another call uses the buffer; [ErrNoStream]; a [*ResidencyError] if it is on disk; the
-// error of the device if the stream has failed.
+// error of the device if the stream has failed, which leaves the bytes as they were.
 func (b *Buffer) Write(f func(s device.Stream, dst device.Span) error) error {
 	o := b.lock()
 	err := o.usable("Write")
@@ -111,7 +110,10 @@ func (b *Buffer) Write(f func(s device.Stream, dst device.Span) error) error {
 	case o.mu.refs > 1:
 		err = ErrShared
 	default:
-		err = o.follow(s)
+		// What has failed takes no more work, and the bytes stay what they were.
+		if err = s.Err(); err == nil {
+			err = o.follow(s)
+		}
 	}
 	if err == nil {
 		err = o.enter(true)
@@ -126,7 +128,7 @@ func (b *Buffer) Write(f func(s device.Stream, dst device.Span) error) error {
 	defer func() {
 		event := s.Record()
 		o.mu.Lock()
-		o.mu.written, o.mu.reads = event, nil // it is behind them all
+		o.mu.written, o.mu.fresh, o.mu.reads = use{s, event}, nil, nil // it is behind them all
 		o.leave()
 	}()
 	return f(s, dst)
@@ -144,15 +146,6 @@ func (o *body) follow(s device.Stream) error {
 		}
 	}
 	return nil
-}
-
-// failure returns the error of an event that has completed with one.
-func failure(e *device.Event) error {
-	if e == nil {
-		return nil
-	}
-	_, err := e.Query()
-	return err
 }
 
 // Bytes returns the buffer's memory, of kind Host or Pinned, to read. It stays valid until
@@ -183,10 +176,10 @@ func (b *Buffer) Exclusive() ([]byte, error) {
 		return nil, fmt.Errorf("%w: it is being read", ErrPending)
 	}
 	for _, r := range o.mu.reads {
-		if done, err := r.event.Query(); !done {
+		if done, lost := r.over(); !done {
 			return nil, fmt.Errorf("%w: stream %q has not read it yet", ErrPending, r.stream.Name())
-		} else if outOfReach(err) {
-			return nil, err
+		} else if lost {
+			return nil, r.failure()
 		}
 	}
 	clear(o.mu.reads)
@@ -202,7 +195,7 @@ func (b *Buffer) bytes(call string) ([]byte, error) {
 	if o.mu.users == alone {
 		return nil, fmt.Errorf("%w: it is being written or moved", ErrPending)
 	}
-	if e := o.mu.written; e != nil {
+	if e := o.mu.written.event; e != nil {
 		done, err := e.Query()
 		if err != nil {
 			return nil, err
@@ -218,7 +211,7 @@ func (b *Buffer) bytes(call string) ([]byte, error) {
 // If ctx ends first it returns ctx.Err().
 func (b *Buffer) Wait(ctx context.Context) error {
 	o := b.lock()
-	e := o.mu.written
+	e := o.mu.written.event
 	o.mu.Unlock()
 	if e == nil {
 		return nil
@@ -231,7 +224,7 @@ func (b *Buffer) Wait(ctx context.Context) error {
 // what the reads came to is the affair of who reads. If ctx ends first it returns ctx.Err().
 func (b *Buffer) WaitAll(ctx context.Context) error {
 	o := b.lock()
-	written := o.mu.written
+	written := o.mu.written.event
 	reads := slices.Clone(o.mu.reads)
 	o.mu.Unlock()
 	for _, r := range reads {

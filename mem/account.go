@@ -72,6 +72,7 @@ func (p *pool) use(a *account, k Kind, n int64) {
 func (p *pool) unuse(a *account, k Kind, n int64) {
 	a.used[k] -= n
 	p.mu.used[k] -= n
+	p.mu.returned[k] += n
 	p.outside(a, -n)
 }
 

@@ -44,19 +44,30 @@ type body struct {
 		users   int // calls that use it now; alone if one has it to itself
 		at      holding
 		stream  device.Stream // nil for Host memory that has none yet
-		written *device.Event // of the latest write; nil if there is none, or it is over and done
-		ready   *device.Event // of the allocation, for Device memory that somebody uses before it is written
-		reads   []read        // that may not be done yet, at most one for each stream
+		written use           // the latest write; zero if there is none, or it is over and done
+		fresh   device.Stream // that Device memory was allocated on, if nobody else knows it yet
+		reads   []use         // that may not be done yet, at most one for each stream
+
+		restoring chan struct{} // closed when the call of Restore that has the body to itself is over
 	}
 }
 
 // alone is the number of users while one call has a body to itself.
 const alone = -1
 
-// A read is an event of a stream that has read a buffer, after the latest write.
-type read struct {
+// A use is what a stream does with a body, up to an event.
+type use struct {
 	stream device.Stream
-	event  *device.Event
+	event  *device.Event // nil in the zero use, which is over and done
+}
+
+// failure returns the error of a use that has completed with one.
+func (u use) failure() error {
+	if u.event == nil {
+		return nil
+	}
+	_, err := u.event.Query()
+	return err
 }
 
 // Alloc takes n bytes of a kind from the reservation for a new buffer, which the caller
@@ -81,6 +92,9 @@ func (res *Reservation) Alloc(k Kind, n int64, on device.Stream) (*Buffer, error
 	b, o := &made.Buffer, &made.body
 	b.body, b.n, b.refs = o, n, 1
 	o.n, o.mu.refs, o.mu.at, o.mu.stream = n, 1, at, on
+	if k == Device {
+		o.mu.fresh = on
+	}
 	b.trace.allocated()
 	o.trace.allocated()
 	if at.account != nil {
@@ -118,11 +132,12 @@ func (b *Buffer) Stream() device.Stream {
 }
 
 // Written returns the event of the latest write that was queued; nil if there is none,
-// or it is known to be done.
+// or it is known to be done. Device memory that another stream was given before anybody
+// wrote it counts as written by its allocation.
 func (b *Buffer) Written() *device.Event {
 	o := b.lock()
 	defer o.mu.Unlock()
-	return o.mu.written
+	return o.mu.written.event
 }
 
 // Retain returns the buffer with another reference to it.
@@ -136,7 +151,9 @@ func (b *Buffer) Retain() *Buffer {
 
 // Slice returns n bytes from off on as a buffer of their own that shares the memory, the
 // stream and the events, and holds a reference until it is released. While there is
-// one, the memory can be neither changed nor spilled. The error is [ErrOutOfBounds].
+// one, the memory can be neither changed nor spilled. A slice that is the only reference
+// left keeps, and moves, the memory of the whole buffer: what that takes is in its
+// [Buffer.Content] and [Buffer.RestoreNeed], not its Size. The error is [ErrOutOfBounds].
 func (b *Buffer) Slice(off, n int64) (*Buffer, error) {
 	o := b.lock()
 	defer o.mu.Unlock()
@@ -179,7 +196,7 @@ func (o *body) unlockAndFree() {
 type outgoing struct {
 	at     holding
 	stream device.Stream
-	after  []*device.Event
+	after  []use
 
 	hurried bool // see hurry
 }
@@ -188,13 +205,11 @@ type outgoing struct {
 // has. Callers hold the lock, and free what they get after it.
 func (o *body) replace(by holding) outgoing {
 	old := outgoing{at: o.mu.at, stream: o.mu.stream}
-	if o.mu.written != nil {
+	if o.mu.written.event != nil {
 		old.after = append(old.after, o.mu.written)
 	}
-	for _, r := range o.mu.reads {
-		old.after = append(old.after, r.event)
-	}
-	o.mu.at, o.mu.written, o.mu.ready, o.mu.reads = by, nil, nil, nil
+	old.after = append(old.after, o.mu.reads...)
+	o.mu.at, o.mu.written, o.mu.fresh, o.mu.reads = by, use{}, nil, nil
 	return old
 }
 
@@ -233,7 +248,8 @@ func (o *body) leave() {
 
 // ContentOf returns what a payload owns that consists of buffers. Memory of which
 // others hold references or slices, too, is not its own. The sum is spillable if all of it is
-// the payload's own, counted by a resource, and not on disk.
+// the payload's own, counted by a resource, and not lost with a write that has failed, and
+// some of it is not on disk.
 func ContentOf(buffers ...*Buffer) Content {
 	c := Content{Spillable: true}
 	for _, s := range shares(buffers) {
@@ -243,7 +259,7 @@ func ContentOf(buffers ...*Buffer) Content {
 		if own {
 			c.Bytes[o.mu.at.kind] += o.n
 		}
-		if o.n > 0 && (!own || o.mu.at.account == nil) {
+		if o.n > 0 && (!own || o.mu.at.account == nil || o.lost() != nil) {
 			c.Spillable = false
 		}
 		o.mu.Unlock()
@@ -253,5 +269,7 @@ func ContentOf(buffers ...*Buffer) Content {
 }
 
 // Content returns the bytes of the kind the buffer is in: none if it is shared, because
-// then they are not its own. It can be spilled if it is not on disk, and counted by a resource.
+// then they are not its own. A slice that is the only reference left owns the memory of the
+// whole buffer. It can be spilled if it is not on disk, counted by a resource, and not lost
+// with a write that has failed.
 func (b *Buffer) Content() Content { return ContentOf(b) }

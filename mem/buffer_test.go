@@ -383,7 +383,7 @@ func TestWhatFailedToBeWrittenIsNotRead(t *testing.T) {
 		errIs(t, b.Wait(context.Background()), errTest)
 		errIs(t, b.Read(other, func(device.Span) error { t.Error("read"); return nil }), errTest)
 		errIs(t, b.Read(nil, func(device.Span) error { t.Error("read"); return nil }), errTest)
-		errIs(t, b.Write(func(device.Stream, device.Span) error { return nil }), nil) // the stream's affair
+		errIs(t, b.Write(func(device.Stream, device.Span) error { t.Error("written"); return nil }), errTest)
 		errIs(t, other.Err(), nil)
 		if k != mem.Device {
 			_, err := b.Bytes()

@@ -22,30 +22,55 @@ var (
 	ErrClosed = errors.New("mem: resource closed")
 )
 
-// A NoMemoryError says that a request could not be met, and what limit would do. It
+// A NoMemoryError says that a request could not be met, and what it lacked. It
 // matches [ErrNoMemory].
 type NoMemoryError struct {
-	Kind     Kind   // of which there is too little
-	Need     int64  // bytes asked for
-	Limit    int64  // of the kind
-	Taken    int64  // of the kind, used or reserved, none of which could be spilled
-	Smallest int64  // the smallest limit with which the request could have been met
+	Kind  Kind  // of which there is too little
+	Need  int64 // bytes asked for
+	Limit int64 // of the kind
+	Taken int64 // of the kind, used or reserved, none of which could be spilled
+
+	// Smallest is the limit with which this request would have been met, as things
+	// stood. What follows may need more, above all where state grows.
+	Smallest int64
+
 	Node     string // that asked; "" outside of a network
 	Spilling error  // why the latest spill failed, a [*SpillError], or nil
+
+	// DiskLimit and DiskLeft are how much disk there was to spill to in all, and how much
+	// of it nobody had taken. Both are 0 for a request that is larger than its limit.
+	DiskLimit, DiskLeft int64
 }
 
 func (e *NoMemoryError) Error() string {
+	of := fmt.Sprintf("%v memory", e.Kind)
+	if e.Kind == Disk {
+		of = "disk"
+	}
+	limit := size.Readable(e.Limit)
 	if e.Need > e.Limit {
-		return fmt.Sprintf("mem: %s of %v memory can never be had: the limit is %s; raise it to %s at least",
-			size.Format(e.Need), e.Kind, size.Format(e.Limit), size.Format(e.Smallest))
+		need := size.Rounded(e.Need)
+		if need == limit || need == size.Rounded(e.Limit) { // it would look as if there were enough
+			need, limit = size.Format(e.Need), size.Format(e.Limit)
+		}
+		return fmt.Sprintf("mem: %s of %s can never be had: the limit is %s", need, of, limit)
 	}
 	why := "none of it can be spilled"
-	if e.Spilling != nil {
+	switch {
+	case e.Spilling != nil:
 		why = e.Spilling.Error()
+	case e.DiskUsedUp():
+		why = fmt.Sprintf("the %s of disk to spill to are used up", size.Readable(e.DiskLimit))
 	}
-	return fmt.Sprintf("mem: no %s of %v memory to be had: %s of %s are taken, %s, "+
-		"and everybody waits; a limit of %s would do",
-		size.Format(e.Need), e.Kind, size.Format(e.Taken), size.Format(e.Limit), why, size.Format(e.Smallest))
+	return fmt.Sprintf("mem: no %s of %s to be had: %s of %s are taken, %s, and everybody waits; this step lacked %s",
+		size.Rounded(e.Need), of, size.Rounded(e.Taken), limit, why, size.Rounded(e.Smallest-e.Limit))
+}
+
+// DiskUsedUp reports whether spilling came to an end because the limit for disk has: a
+// request that could not be met has left less of it than is spilled at a time.
+func (e *NoMemoryError) DiskUsedUp() bool {
+	const atATime = 1 << 20
+	return e.Kind != Disk && e.DiskLimit > 0 && e.DiskLeft < max(2*e.Need, min(e.DiskLimit/4, atATime))
 }
 
 // Unwrap returns why spilling failed, if it did.
@@ -76,8 +101,12 @@ type OverdrawnError struct {
 }
 
 func (e *OverdrawnError) Error() string {
+	need, left := size.Rounded(e.Need), size.Rounded(e.Left)
+	if need == left {
+		need, left = size.Format(e.Need), size.Format(e.Left)
+	}
 	return fmt.Sprintf("mem: %s of %v memory wanted from a reservation with %s left: reserve more at the start",
-		size.Format(e.Need), e.Kind, size.Format(e.Left))
+		need, e.Kind, left)
 }
 
 // A LeakError says what was never released, or not by the device.

@@ -27,49 +27,56 @@ type frees struct {
 
 type pendingFree struct {
 	at    holding
-	after []*device.Event
+	after []use
 }
 
 // done reports whether all events have completed, and whether somebody out of reach
 // may still touch the memory all the same.
 func (f *pendingFree) done() (done, lost bool) { return settled(f.after) }
 
-func settled(events []*device.Event) (done, lost bool) {
-	for _, e := range events {
-		done, err := e.Query()
-		if !done {
+func settled(uses []use) (done, lost bool) {
+	for _, u := range uses {
+		over, out := u.over()
+		if !over {
 			return false, false
 		}
-		lost = lost || outOfReach(err)
+		lost = lost || out
 	}
 	return true, lost
 }
 
-// outOfReach reports whether an event completed because its device ended: nobody has
-// waited for operations that were in progress then, see [device.Event.Wait].
-func outOfReach(err error) bool {
+// over reports whether the use has completed, and whether it did because its device
+// ended: nobody has waited for operations that were in progress then, see
+// [device.Event.Wait]. The error alone does not tell, because an operation may fail with one of
+// another stream or device.
+func (u use) over() (done, lost bool) {
+	done, err := u.event.Query()
+	if err == nil {
+		return done, false
+	}
 	var failed *device.FailedError
-	return errors.Is(err, device.ErrClosed) || errors.As(err, &failed)
+	ended := errors.Is(err, device.ErrClosed) || errors.As(err, &failed)
+	return done, ended && u.stream.Device().Err() != nil
 }
 
 // free gives memory back once the events have completed, and what was queued on the
 // stream is done, on which a block is freed.
-func (h *holding) free(s device.Stream, after []*device.Event) {
+func (h *holding) free(s device.Stream, after []use) {
 	switch {
 	case h.stored != nil:
 		h.stored.release()
 		return
 	case h.block != nil:
-		for _, e := range after {
-			if done, _ := e.Query(); !done {
-				_ = s.WaitFor(e) // a stream that has failed frees all the same
+		for _, u := range after {
+			if done, _ := u.event.Query(); !done {
+				_ = s.WaitFor(u.event) // a stream that has failed or is closed frees all the same
 			}
 		}
 		_ = s.Free(h.block) // only a closed device refuses, which has freed everything
 		if h.account == nil {
 			return
 		}
-		after = []*device.Event{s.Record()}
+		after = []use{{s, s.Record()}}
 	case h.pool == nil:
 		return // the collector does it
 	}
@@ -130,13 +137,26 @@ func (p *pool) oldestFree() *device.Event {
 	p.frees.mu.Lock()
 	defer p.frees.mu.Unlock()
 	for _, f := range p.frees.mu.pending {
-		for _, e := range f.after {
-			if done, _ := e.Query(); !done {
-				return e
+		for _, u := range f.after {
+			if done, _ := u.event.Query(); !done {
+				return u.event
 			}
 		}
 	}
 	return nil
+}
+
+// total returns what was freed, but is not back yet.
+func (f *frees) total() Amount {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var sum Amount
+	for _, p := range f.mu.pending {
+		if p.at.account != nil {
+			sum = sum.Plus(Of(p.at.kind, p.at.n))
+		}
+	}
+	return sum
 }
 
 // queued returns what of accounts was freed, but is not back yet.
@@ -156,15 +176,15 @@ func (f *frees) queued() map[*account]Amount {
 func (r *Resource) settleFrees(ctx context.Context) {
 	p := r.pool
 	p.frees.mu.Lock()
-	var events []*device.Event
+	var uses []use
 	for _, f := range p.frees.mu.pending {
 		if r.parent == nil || f.at.account != nil && f.at.account.scope == r {
-			events = append(events, f.after...)
+			uses = append(uses, f.after...)
 		}
 	}
 	p.frees.mu.Unlock()
-	for _, e := range events {
-		_ = e.Wait(ctx) // however the work ended, it has
+	for _, u := range uses {
+		_ = u.event.Wait(ctx) // however the work ended, it has
 	}
 	p.sweepFrees()
 }

@@ -45,6 +45,9 @@ func ParseLimit(text string) (Limit, error) {
 	}
 	n, err := size.Parse(trimmed)
 	if err != nil {
+		if strings.HasSuffix(err.Error(), "?") { // it knows what was meant
+			return Limit{}, err
+		}
 		return Limit{}, fmt.Errorf("%w; or write a share such as 25%%, or unlimited", err)
 	}
 	return Bytes(n), nil
@@ -52,6 +55,9 @@ func ParseLimit(text string) (Limit, error) {
 
 // IsZero reports whether the limit is not set.
 func (l Limit) IsZero() bool { return !l.set }
+
+// Bytes returns the limit in bytes, or false if it is not set or a share.
+func (l Limit) Bytes() (n int64, ok bool) { return l.bytes, l.set && l.share == 0 }
 
 // String writes the limit as [ParseLimit] reads it; "default" if it is not set.
 func (l Limit) String() string {

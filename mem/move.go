@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed14ed4225/sluice/device"
 	"github.com/seed14ed4225/sluice/internal/extent"
+	"github.com/seed14ed4225/sluice/internal/size"
 )
 
 // Moving bodies from one kind of memory to another.
@@ -63,13 +64,19 @@ func (s share) movable() error {
 	return nil
 }
 
-// claim makes the caller the only user of the bodies, or of none.
-func claim(list []share) error {
+// claim makes the caller the only user of the bodies, or of none. Who restores them gives a
+// channel, which it closes in the end, for others who would restore them, too.
+func claim(list []share, restoring chan struct{}) error {
 	for i, s := range list {
 		s.body.mu.Lock()
 		err := s.movable()
 		if err == nil {
 			err = s.body.enter(true)
+		}
+		if err == nil {
+			s.body.mu.restoring = restoring
+		} else if over := s.body.mu.restoring; over != nil {
+			err = &restoringError{over}
 		}
 		s.body.mu.Unlock()
 		if err != nil {
@@ -83,9 +90,17 @@ func claim(list []share) error {
 func unclaim(list []share) {
 	for _, s := range list {
 		s.body.mu.Lock()
+		s.body.mu.restoring = nil
 		s.body.leave()
 	}
 }
+
+// A restoringError is the [ErrPending] of a body that somebody restores.
+type restoringError struct{ over <-chan struct{} }
+
+func (e *restoringError) Error() string { return ErrPending.Error() + ": it is being restored" }
+
+func (e *restoringError) Is(target error) bool { return target == ErrPending }
 
 // commit puts all bodies into their new memory, on which nothing is queued any more, or
 // none of them. s becomes the stream of those that have none that is fit for it.
@@ -175,13 +190,33 @@ func settle(ctx context.Context, list []share) error {
 		s.body.mu.Lock()
 		e := s.body.since()
 		s.body.mu.Unlock()
-		if e != nil {
-			if err := e.Wait(ctx); err != nil {
-				return err
+		if e == nil {
+			continue
+		}
+		if err := e.Wait(ctx); err != nil {
+			if done, _ := e.Query(); !done {
+				return err // that of ctx
 			}
+			s.body.mu.Lock()
+			defer s.body.mu.Unlock()
+			return s.body.lost()
 		}
 	}
 	return ctx.Err()
+}
+
+// lost returns an error if the bytes of a body are gone for good: what should have written
+// them has failed, or the device whose memory they are in. Callers hold the lock.
+func (o *body) lost() error {
+	err := o.mu.written.failure()
+	if err == nil && o.mu.at.kind == Device {
+		err = o.mu.at.block.Device().Err()
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("mem: a buffer of %s in %v memory is lost, and can only be released: its latest write, or the device, has failed: %w",
+		size.Format(o.n), o.mu.at.kind, err)
 }
 
 // move moves bodies, which the caller has claimed, to another kind of memory, of which
@@ -303,9 +338,9 @@ func allocateAll(res *Reservation, to Kind, list []share, s device.Stream) ([]ho
 // takeBack gives allocations back into the reservation. Those that a stream uses until
 // the event, if there is one that has not completed, go back to the resource then.
 func takeBack(res *Reservation, made []holding, s device.Stream, event *device.Event) {
-	var after []*device.Event
+	var after []use
 	if event != nil {
-		after = append(after, event)
+		after = append(after, use{s, event})
 	}
 	done, _ := settled(after)
 	for _, h := range made {

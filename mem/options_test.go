@@ -79,6 +79,16 @@ func TestLimitsAreReadAsPeopleWriteThem(t *testing.T) {
 			t.Errorf("%q is read as %v", text, l)
 		}
 	}
+	for text, hint := range map[string]bool{"many": true, "64MuB": false} { // of another way to say it
+		if _, err := mem.ParseLimit(text); strings.HasSuffix(err.Error(), "or unlimited") != hint {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for l, want := range map[mem.Limit]int64{{}: -1, mem.Share(0.5): -1, mem.Bytes(7): 7, mem.Unlimited: math.MaxInt64} {
+		if n, ok := l.Bytes(); ok != (want >= 0) || ok && n != want {
+			t.Errorf("%v is %d bytes, %t", l, n, ok)
+		}
+	}
 	if (mem.Limit{}).String() != "default" || !(mem.Limit{}).IsZero() || mem.Bytes(0).IsZero() {
 		t.Error("the zero limit is the default")
 	}
@@ -115,7 +125,9 @@ func TestAScopeCountsApart(t *testing.T) {
 	errIs(t, a.Close(t.Context()), nil)
 	other.Release() // the rest goes on
 	errIs(t, b.Close(t.Context()), nil)
-	res, err := b.Reserve(t.Context(), mem.Host, k)
+	_, err := b.Reserve(t.Context(), mem.Host, k)
+	errIs(t, err, mem.ErrClosed)
+	res, err := r.Reserve(t.Context(), mem.Host, k)
 	errIs(t, err, nil)
 	res.Release()
 }

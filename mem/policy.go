@@ -32,13 +32,3 @@ func rank(cs []candidate) {
 		return cmp.Or(cmp.Compare(b.needed, a.needed), cmp.Compare(b.bytes, a.bytes))
 	})
 }
-
-// enough cuts the list behind the first that together have so many bytes.
-func enough(cs []candidate, want int64) []candidate {
-	for i, c := range cs {
-		if want -= c.bytes; want <= 0 {
-			return cs[:i+1]
-		}
-	}
-	return cs
-}

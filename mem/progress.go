@@ -16,12 +16,18 @@ import "time"
 // to fail the standstill must have lasted for a while, and nobody outside of a node may
 // hold memory, of whom nothing is known.
 
-// standstill is how long nothing may have moved before a request fails.
-const standstill = time.Second
+// How long nothing may have moved before a request fails, and how long if somebody
+// outside of a node has memory, of whom nothing is known: it may come back, or not.
+const (
+	standstill        = time.Second
+	outsideStandstill = 30 * time.Second
+)
 
-// A member is somebody who runs on the resource and can tell whether it stands still.
+// A member is somebody who runs in a scope of the resource and can tell whether it stands
+// still.
 type member struct {
-	look func() (still bool, moves uint64)
+	scope *Resource
+	look  func() (still bool, moves uint64)
 }
 
 // Join tells the resource how to find out whether all those wait who take memory in
@@ -32,7 +38,7 @@ func (r *Resource) Join(look func() (still bool, moves uint64)) (leave func()) {
 	if r == nil {
 		return func() {}
 	}
-	m := &member{look}
+	m := &member{r, look}
 	p := r.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,7 +71,11 @@ func (p *pool) progress() bool {
 		}
 	}
 	q := p.mu.queue.first
-	if q == nil || p.mu.outside != 0 || time.Since(p.mu.stillSince) < standstill {
+	patience := standstill
+	if p.mu.outside != 0 {
+		patience = outsideStandstill
+	}
+	if q == nil || time.Since(p.mu.stillSince) < patience {
 		p.mu.Unlock()
 		return false
 	}
@@ -83,6 +93,7 @@ func (p *pool) progress() bool {
 func (p *pool) turn(a *account) {
 	if a != p.own {
 		p.mu.turns++
+		a.scope.turns++
 	}
 }
 
@@ -99,12 +110,9 @@ func (p *pool) let(q *request, err error) {
 	if err != nil {
 		p.settle(q, nil, err)
 	} else {
-		p.settle(q, p.grant(q.account, q.need), nil)
-		for k := range q.need {
-			if q.need[k] > 0 {
-				q.beyond[k] = p.overbooked(Kind(k))
-			}
-		}
+		var res *Reservation
+		res, q.beyond = p.overbook(q.account, q.need)
+		p.settle(q, res, nil)
 	}
 	p.mu.Unlock()
 	signal([]*request{q})
@@ -122,7 +130,8 @@ func (p *pool) there(need Amount) bool {
 
 // noMemory returns why a request fails. Callers hold the lock.
 func (p *pool) noMemory(q *request) error {
-	e := &NoMemoryError{Node: q.account.name}
+	e := &NoMemoryError{Node: q.account.name, DiskLimit: p.limits[Disk]}
+	e.DiskLeft = max(0, p.limits[Disk]-p.taken(Disk))
 	if p.mu.spillError != nil { // a nil one would make an error that is not nil
 		e.Spilling = p.mu.spillError
 	}
@@ -133,6 +142,17 @@ func (p *pool) noMemory(q *request) error {
 		}
 	}
 	return e
+}
+
+// holds reports whether anything of the scope is taken: who has nothing gives nothing
+// back, whatever it does. Callers hold the lock.
+func (r *Resource) holds() bool {
+	for _, a := range r.accounts {
+		if a.used != (Amount{}) || a.reserved != (Amount{}) {
+			return true
+		}
+	}
+	return false
 }
 
 // standsStill reports whether everybody waits who could give memory back, and a number
@@ -146,10 +166,12 @@ func (p *pool) standsStill() (still bool, moves uint64) {
 	p.mu.Lock()
 	members := make([]*member, 0, len(p.mu.members))
 	for m := range p.mu.members {
-		members = append(members, m)
+		if m.scope.holds() {
+			members = append(members, m)
+		}
 	}
+	still = len(p.mu.members) > 0
 	p.mu.Unlock()
-	still = len(members) > 0
 	for _, m := range members {
 		waits, n := m.look()
 		still = still && waits

@@ -128,7 +128,7 @@ func TestWhileADeviceHasYetToFreeMemoryNobodyFails(t *testing.T) {
 	})
 }
 
-func TestNobodyFailsWhileOthersThanNodesHoldMemory(t *testing.T) {
+func TestNobodyFailsSoonWhileOthersThanNodesHoldMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, s, _ := full(t, 6*k)
 		s.still.Store(true)
@@ -137,11 +137,21 @@ func TestNobodyFailsWhileOthersThanNodesHoldMemory(t *testing.T) {
 			t.Fatal("no room")
 		}
 		a := ask(inNode(t.Context(), "asker"), r, mem.Of(mem.Host, 2*k))
-		time.Sleep(time.Hour)
+		time.Sleep(20 * time.Second)
 		a.waits(t)
 		outside.Release()
 		time.Sleep(time.Second / 2)
 		a.gets(t)
+
+		// Nor does it wait for ever.
+		outside, ok = r.TryReserve(t.Context(), mem.Of(mem.Host, k))
+		if !ok {
+			t.Fatal("no room")
+		}
+		defer outside.Release()
+		b := ask(inNode(t.Context(), "asker"), r, mem.Of(mem.Host, 2*k))
+		time.Sleep(time.Minute)
+		b.returns(t, mem.ErrNoMemory)
 	})
 }
 

@@ -87,6 +87,11 @@ func (p *pool) reserveLater(
 		p.mu.Unlock()
 		return nil, Amount{}, err
 	}
+	if over && !p.possible(need) { // waiting would not help
+		res, beyond := p.overbook(a, need)
+		p.mu.Unlock()
+		return res, beyond, nil
+	}
 	if !p.mu.queue.wants(need) && p.fits(need) { // who waits, waits for other kinds
 		res := p.grant(a, need)
 		p.mu.Unlock()
@@ -114,7 +119,7 @@ func (p *pool) reserveLater(
 
 // refuse returns why a request can never be met. Callers hold the lock.
 func (p *pool) refuse(a *account, need Amount, over bool) error {
-	if p.mu.closed {
+	if p.mu.closed || a.scope.closed {
 		return ErrClosed
 	}
 	for k, n := range need {
@@ -128,6 +133,28 @@ func (p *pool) refuse(a *account, need Amount, over bool) error {
 	return nil
 }
 
+// possible reports whether so much could ever be there.
+func (p *pool) possible(need Amount) bool {
+	for k, n := range need {
+		if n > p.limits[k] {
+			return false
+		}
+	}
+	return true
+}
+
+// overbook promises bytes whether they are there or not, and returns by how much the
+// limits are exceeded then. Callers hold the lock.
+func (p *pool) overbook(a *account, need Amount) (res *Reservation, beyond Amount) {
+	res = p.grant(a, need)
+	for k, n := range need {
+		if n > 0 {
+			beyond[k] = p.overbooked(Kind(k))
+		}
+	}
+	return res, beyond
+}
+
 // withdraw takes back a request whose context has ended, and returns false if it has
 // an outcome already.
 func (p *pool) withdraw(q *request) bool {
@@ -137,7 +164,7 @@ func (p *pool) withdraw(q *request) bool {
 		return false
 	}
 	p.mu.queue.remove(q)
-	p.mu.turns++
+	p.turn(q.account)
 	p.served() // those behind it may fit
 	return true
 }

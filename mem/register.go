@@ -3,6 +3,7 @@ package mem
 import (
 	"context"
 	"math"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,12 +43,18 @@ type Registration struct {
 	name   string
 	pool   *pool
 	source Source
-	ctx    context.Context
-	cancel context.CancelFunc
+	parent context.Context
+
+	offers  atomic.Uint64 // how often Offer was called
+	resting atomic.Bool   // it had nothing to spill, and is not looked at until offered
 
 	// Guarded by the lock of the pool.
-	uses int           // by the spiller, now
-	idle chan struct{} // closed when uses comes to 0, once removed
+	next, prev *Registration // in the list of those that are looked at
+	removed    bool
+	uses       int                // by the spiller, now
+	ctx        context.Context    // of these uses
+	cancel     context.CancelFunc // of ctx
+	idle       chan struct{}      // closed when uses comes to 0, once removed
 }
 
 // Register makes state that waits in no channel known to the spiller: partitions of
@@ -55,21 +62,25 @@ type Registration struct {
 // then on, by a goroutine of the resource, until Remove has returned; to use the
 // state, remove it first. When ctx ends, spills in progress are cancelled, and no more
 // begin. The name is for reports. On a nil resource, Register returns nil, on which
-// Remove does nothing.
+// Remove and Offer do nothing.
+//
+// State that has nothing to spill when the spiller looks at it is not looked at again
+// until [Registration.Offer] says that it has. So what was spilled to disk costs
+// nothing while it is there.
 func (r *Resource) Register(ctx context.Context, name string, s Spillable) *Registration {
 	return r.RegisterSource(ctx, name, single{s})
 }
 
-// RegisterSource is Register for several things that are needed at different times.
+// RegisterSource is Register for several things that are needed at different times. A
+// source is always looked at.
 func (r *Resource) RegisterSource(ctx context.Context, name string, s Source) *Registration {
 	if r == nil {
 		return nil
 	}
-	g := &Registration{name: name, pool: r.pool, source: s}
-	g.ctx, g.cancel = context.WithCancel(ctx)
+	g := &Registration{name: name, pool: r.pool, source: s, parent: ctx}
 	p := r.pool
 	p.mu.Lock()
-	p.mu.sources[g] = struct{}{}
+	p.mu.sources.add(g)
 	p.mu.Unlock()
 	p.nudge()
 	return g
@@ -84,13 +95,18 @@ func (g *Registration) Remove() {
 	}
 	p := g.pool
 	p.mu.Lock()
-	delete(p.mu.sources, g)
-	if g.uses > 0 && g.idle == nil {
-		g.idle = make(chan struct{})
+	if !g.removed {
+		g.removed = true
+		p.mu.sources.remove(g)
+	}
+	if g.uses > 0 {
+		g.cancel()
+		if g.idle == nil {
+			g.idle = make(chan struct{})
+		}
 	}
 	idle := g.idle
 	p.mu.Unlock()
-	g.cancel()
 	if idle != nil {
 		<-idle
 	}
@@ -99,9 +115,38 @@ func (g *Registration) Remove() {
 // Offer tells the spiller that something can be spilled now that could not before. It
 // is cheap when nobody waits for memory.
 func (g *Registration) Offer() {
-	if g != nil && g.pool.demanded.Load() {
+	if g == nil {
+		return
+	}
+	g.offers.Add(1)
+	if g.resting.Load() {
+		g.pool.mu.Lock()
+		if g.resting.Swap(false) && !g.removed {
+			g.pool.mu.sources.add(g)
+		}
+		g.pool.mu.Unlock()
+	}
+	if g.pool.demanded.Load() {
 		g.pool.nudge()
 	}
+}
+
+// rest leaves a registration alone that had nothing to spill, unless it was offered
+// since it was looked at: whoever offers it counts that first and looks whether it rests
+// then, so that one of the two notices the other.
+func (g *Registration) rest(seen uint64) {
+	p := g.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if g.removed || g.resting.Load() {
+		return
+	}
+	g.resting.Store(true)
+	if g.offers.Load() != seen {
+		g.resting.Store(false)
+		return
+	}
+	p.mu.sources.remove(g)
 }
 
 // begin keeps the registration from going away, unless it has.
@@ -109,10 +154,12 @@ func (g *Registration) begin() bool {
 	p := g.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, ok := p.mu.sources[g]; !ok || g.ctx.Err() != nil {
+	if g.removed || g.parent.Err() != nil {
 		return false
 	}
-	g.uses++
+	if g.uses++; g.uses == 1 {
+		g.ctx, g.cancel = context.WithCancel(g.parent)
+	}
 	return true
 }
 
@@ -120,9 +167,45 @@ func (g *Registration) end() {
 	p := g.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if g.uses--; g.uses == 0 && g.idle != nil {
-		close(g.idle)
+	if g.uses--; g.uses == 0 {
+		g.cancel()
+		g.ctx, g.cancel = nil, nil
+		if g.idle != nil {
+			close(g.idle)
+		}
 	}
+}
+
+// registrations is a list of those that are looked at.
+type registrations struct {
+	first  *Registration
+	length int
+}
+
+func (l *registrations) add(g *Registration) {
+	g.prev, g.next = nil, l.first
+	if l.first != nil {
+		l.first.prev = g
+	}
+	l.first = g
+	l.length++
+}
+
+// remove takes one out, or does nothing if it is not in the list.
+func (l *registrations) remove(g *Registration) {
+	switch {
+	case g.prev != nil:
+		g.prev.next = g.next
+	case l.first == g:
+		l.first = g.next
+	default:
+		return
+	}
+	if g.next != nil {
+		g.next.prev = g.prev
+	}
+	g.next, g.prev = nil, nil
+	l.length--
 }
 
 // single is a source of one thing that is needed after all that waits in channels.

@@ -3,6 +3,7 @@ package mem
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/seed14ed4225/sluice/internal/wait"
 )
@@ -16,6 +17,8 @@ import (
 type Reservation struct {
 	account *account
 	left    Amount // guarded by the lock of the pool
+
+	released bool // guarded by the lock of the pool
 }
 
 // Reserve waits until n bytes of a kind are there and promises them to the caller, who
@@ -54,7 +57,7 @@ func (r *Resource) TryReserve(ctx context.Context, need Amount) (*Reservation, b
 	p := r.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !valid(need) || p.mu.closed || p.mu.queue.wants(need) || !p.fits(need) {
+	if !valid(need) || p.mu.closed || r.closed || p.mu.queue.wants(need) || !p.fits(need) {
 		return nil, false
 	}
 	return p.grant(r.account(wait.FromContext(ctx)), need), true
@@ -68,7 +71,7 @@ func (r *Resource) reserve(ctx context.Context, need Amount, over bool) (*Reserv
 	p := r.pool
 	p.mu.Lock()
 	a := r.account(node)
-	if !valid(need) || p.mu.closed || p.mu.queue.first != nil || !p.fits(need) {
+	if !valid(need) || p.mu.closed || r.closed || p.mu.queue.first != nil || !p.fits(need) {
 		return p.reserveLater(ctx, a, node, need, over)
 	}
 	res := p.grant(a, need)
@@ -131,7 +134,7 @@ func (res *Reservation) Release() {
 	p := res.account.scope.pool
 	p.mu.Lock()
 	left := res.left
-	res.left = Amount{}
+	res.left, res.released = Amount{}, true
 	p.untake(res.account, left)
 	p.turn(res.account)
 	p.served() // unlocks
@@ -166,6 +169,7 @@ func (res *Reservation) Grow(k Kind, n int64) (over int64) {
 	p := res.account.scope.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	n = min(n, math.MaxInt64-p.taken(k))
 	p.take(res.account, Of(k, n))
 	res.left[k] += n
 	return p.overbooked(k)

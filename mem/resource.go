@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,9 +21,13 @@ import (
 // and on a nil *Resource they do nothing: it has no limits.
 type Resource struct {
 	*pool
-	name     string
-	parent   *Resource               // nil unless this is a scope
-	accounts map[*wait.Node]*account // guarded by the lock of the pool
+	name   string
+	parent *Resource // nil unless this is a scope
+
+	// Guarded by the lock of the pool.
+	accounts map[*wait.Node]*account
+	closed   bool
+	turns    uint64 // changes whenever memory of the scope is given, given back or moved
 }
 
 // pool is what a resource and its scopes have in common.
@@ -48,9 +54,11 @@ type pool struct {
 		peak              Amount // of both together
 		overbooked        Amount // the most by which a limit was exceeded
 		spilled, restored Amount
+		returned          Amount // ever, from those who used it
 		queue             requests
-		sources           map[*Registration]struct{}
+		sources           registrations
 		members           map[*member]struct{}
+		scopes            map[*Resource]struct{} // that are open, or have leaked; the resource itself among them
 		closed            bool
 
 		relieving  bool        // the spiller is there
@@ -120,8 +128,8 @@ func (e *OptionError) Unwrap() error { return e.Err }
 // can be written. Errors are [*OptionError]s, all of them joined.
 func New(opts Options) (*Resource, error) {
 	p := &pool{}
-	p.mu.sources = map[*Registration]struct{}{}
 	p.mu.members = map[*member]struct{}{}
+	p.mu.scopes = map[*Resource]struct{}{}
 	if err := p.configure(opts); err != nil {
 		return nil, err
 	}
@@ -135,7 +143,11 @@ func New(opts Options) (*Resource, error) {
 }
 
 func (p *pool) scope(name string, parent *Resource) *Resource {
-	return &Resource{pool: p, name: name, parent: parent, accounts: map[*wait.Node]*account{}}
+	r := &Resource{pool: p, name: name, parent: parent, accounts: map[*wait.Node]*account{}}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.scopes[r] = struct{}{}
+	return r
 }
 
 // Scope returns a resource that takes its memory from r but counts it apart, so that
@@ -165,47 +177,65 @@ func (r *Resource) Device() device.Device {
 }
 
 // Close ends a resource or a scope, when nobody uses it any more: requests that still
-// wait get [ErrClosed]. It waits for spilling in progress and for memory whose free is queued
-// on a stream, until ctx ends. If anything was never released it returns a
-// [*LeakError]; that memory stays usable.
+// wait, and those to come, get [ErrClosed]. Closing a resource cancels spilling in progress.
+// Close waits for that, and for memory whose free is queued on a stream, until ctx
+// ends. If anything was never released it returns a [*LeakError], the resource also for its
+// scopes; that memory stays usable, and so do the device and the file that it is in,
+// which are not closed then.
 func (r *Resource) Close(ctx context.Context) error {
 	if r == nil {
 		return nil
 	}
+	r.refuseAll()
 	if r.parent != nil {
 		r.settleFrees(ctx)
-		return r.leaks()
+		return r.leaks(r)
 	}
 	p := r.pool
-	p.mu.Lock()
-	p.mu.closed = true
-	var woken []*request
-	for p.mu.queue.first != nil {
-		woken = append(woken, p.mu.queue.first)
-		p.settle(p.mu.queue.first, nil, ErrClosed)
-	}
-	p.mu.Unlock()
-	signal(woken)
-	p.spilling.stop()
+	hangs := p.stopSpilling(ctx)
 	r.settleFrees(ctx)
-	err := r.leaks()
-	if err == nil && !p.freeing() { // else somebody may still look at it, or write it
+	p.mu.Lock()
+	scopes := slices.Collect(maps.Keys(p.mu.scopes))
+	used := p.mu.used
+	p.mu.Unlock()
+	err := errors.Join(hangs, r.leaks(scopes...))
+	if hangs == nil && used[Host] == 0 && !p.freeing() { // else somebody may still look at it, or write it
 		p.host.close()
 	}
 	p.streams.close()
-	if p.store != nil {
+	if p.store != nil && hangs == nil && used[Disk] == 0 {
 		err = errors.Join(err, p.store.Close())
 	}
-	if p.ownsDevice {
-		if closing := p.device.Close(); err == nil {
-			err = closing
-		}
+	if p.ownsDevice && hangs == nil && used[Device]+used[Pinned] == 0 {
+		err = errors.Join(err, p.device.Close())
 	}
 	return err
 }
 
-// leaks returns what is still taken, as an error.
-func (r *Resource) leaks() error {
+// refuseAll makes the scope, or the resource with all of its scopes, refuse requests.
+func (r *Resource) refuseAll() {
+	p := r.pool
+	p.mu.Lock()
+	r.closed = true
+	if r.parent == nil {
+		p.mu.closed = true
+	}
+	var woken []*request
+	for q := p.mu.queue.first; q != nil; {
+		next := q.next
+		if r.parent == nil || q.account.scope == r {
+			woken = append(woken, q)
+			p.settle(q, nil, ErrClosed)
+		}
+		q = next
+	}
+	p.served() // those behind them may fit
+	signal(woken)
+}
+
+// leaks returns what is still taken in scopes, as an error. A scope that leaks nothing is
+// forgotten.
+func (r *Resource) leaks(scopes ...*Resource) error {
 	p := r.pool
 	p.frees.sweep.Lock()
 	defer p.frees.sweep.Unlock()
@@ -213,11 +243,17 @@ func (r *Resource) leaks() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var leaks []Leak
-	for _, a := range r.accounts {
-		if a.used != (Amount{}) || a.reserved != (Amount{}) {
-			leaks = append(leaks, Leak{
-				Node: a.name, Used: a.used.Minus(queued[a]), Reserved: a.reserved, Queued: queued[a], Where: a.allocations.String(),
-			})
+	for _, scope := range scopes {
+		before := len(leaks)
+		for _, a := range scope.accounts {
+			if a.used != (Amount{}) || a.reserved != (Amount{}) {
+				leaks = append(leaks, Leak{
+					Node: a.name, Used: a.used.Minus(queued[a]), Reserved: a.reserved, Queued: queued[a], Where: a.allocations.String(),
+				})
+			}
+		}
+		if scope.parent != nil && len(leaks) == before {
+			delete(p.mu.scopes, scope)
 		}
 	}
 	if leaks == nil {

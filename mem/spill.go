@@ -24,8 +24,9 @@ func Need(k Kind, n int64) int64 {
 // is shared or in use stays where it is: 0 and no error, so that the next can be tried.
 //
 // The buffer stays charged to whom it was charged before. On an error (ctx, the device, the
-// disk, an [*OverdrawnError]) it is where it was. With a nil res it goes from device or
-// pinned memory to the Go heap.
+// disk, an [*OverdrawnError]) it is where it was. If the latest write has failed, or the
+// device whose memory it is in, every call fails and says so, and its Content is
+// not Spillable any more. With a nil res it goes from device or pinned memory to the Go heap.
 func (b *Buffer) Spill(ctx context.Context, res *Reservation) (freed int64, err error) {
 	freed, err = spill(ctx, res, b.label(), shares([]*Buffer{b}))
 	if errors.Is(err, ErrShared) || errors.Is(err, ErrPending) {
@@ -54,7 +55,7 @@ func spill(ctx context.Context, res *Reservation, label string, list []share) (f
 	for i := range some {
 		some[i].sole = true
 	}
-	if err := claim(some); err != nil {
+	if err := claim(some, nil); err != nil {
 		return 0, err
 	}
 	defer unclaim(some)
@@ -125,31 +126,72 @@ func slower(res *Reservation, list []share) (Kind, []share, error) {
 // and returns how many bytes it moved: 0 if it is there already. That may be a slower
 // kind than the one it is in, for who wants to have it there; but pinned memory is host memory,
 // and better, so from there it does not go to Host. It waits for the latest write,
-// for the copy, and for the disk; it is [ErrPending] if another call uses the buffer, and
-// [ErrShared] if others hold references to host memory that they may be looking at.
+// for the copy, and for the disk, and if somebody else restores it already, for that; it is
+// [ErrPending] if another call uses the buffer, and [ErrShared] if others hold references
+// to host memory that they may be looking at.
+//
+// Device memory and disk are left although others refer to the buffer, too, and then it has
+// moved for all of them. A slice takes the whole memory along that it is of. So reserve what
+// [Buffer.RestoreNeed] says, not Size: Content, too, says nothing of what is shared.
 //
 // What is restored is charged to who reserved res. On an error (ctx, the device, the disk,
-// a checksum, an [*OverdrawnError]) the bytes are safe and Restore can be tried again.
-// With a nil res it goes to the Go heap.
+// a checksum, an [*OverdrawnError]) the bytes are safe and Restore can be tried again,
+// unless they were lost with a write that failed. With a nil res it goes to the Go heap.
 func (b *Buffer) Restore(ctx context.Context, res *Reservation) (bytes int64, err error) {
 	return restore(ctx, res, shares([]*Buffer{b}))
 }
 
+// RestoreNeed returns how many bytes of a kind of memory must be reserved so that [Buffer.Restore]
+// moves the buffer there: 0 if it is there already, else all of the memory that it
+// is of, whoever refers to it. Pinned memory will do for Host. To Disk nothing is restored,
+// and the answer is 0.
+func (b *Buffer) RestoreNeed(k Kind) int64 {
+	o := b.lock()
+	o.mu.Unlock()
+	if k == Disk {
+		return 0
+	}
+	return bytesOf(outside([]share{{body: o}}, k))
+}
+
 func restore(ctx context.Context, res *Reservation, list []share) (bytes int64, err error) {
+	for {
+		n, err := tryRestore(ctx, res, list)
+		var other *restoringError
+		switch {
+		case errors.As(err, &other):
+			select {
+			case <-other.over:
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
+		case err != errMoved: //nolint:errorlint // it is never wrapped
+			return n, err
+		}
+	}
+}
+
+// errMoved says that others have restored bodies since they were looked at.
+var errMoved = errors.New("mem: restored meanwhile")
+
+func tryRestore(ctx context.Context, res *Reservation, list []share) (bytes int64, err error) {
 	to, some, err := faster(res, list)
 	if err != nil {
 		return 0, err
 	}
-	if err := claim(some); err != nil {
-		return 0, err
+	over := make(chan struct{})
+	defer close(over)
+	err = claim(some, over)
+	if err == nil {
+		defer unclaim(some)
 	}
-	defer unclaim(some)
-	for _, s := range some {
-		if s.body.mu.at.kind == to {
-			return 0, ErrPending
-		}
+	if !errors.As(err, new(*restoringError)) && len(outside(some, to)) < len(some) {
+		return 0, errMoved
 	}
-	if err := move(ctx, res, to, "", some); err != nil {
+	if err == nil {
+		err = move(ctx, res, to, "", some)
+	}
+	if err != nil {
 		return 0, err
 	}
 	return bytesOf(some), nil

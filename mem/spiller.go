@@ -2,6 +2,9 @@ package mem
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -35,10 +38,27 @@ func (s *spiller) init() {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 }
 
-// stop ends the spiller, and waits for what it is doing.
-func (s *spiller) stop() {
-	s.cancel()
-	s.gone.Wait()
+// stop ends the spiller, cancels what it is doing, and waits for that until ctx ends.
+func (p *pool) stopSpilling(ctx context.Context) error {
+	p.spilling.cancel()
+	p.mu.Lock()
+	for g := p.mu.sources.first; g != nil; g = g.next {
+		if g.uses > 0 {
+			g.cancel()
+		}
+	}
+	p.mu.Unlock()
+	gone := make(chan struct{})
+	go func() {
+		p.spilling.gone.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("mem: a spill is still in progress: %w", ctx.Err())
+	}
 }
 
 // nudge makes the spiller look again, if it is there.
@@ -73,7 +93,7 @@ func (p *pool) relief() {
 	timer := time.NewTimer(look)
 	defer timer.Stop()
 	for {
-		lacking, waiting := p.demand()
+		lacking, waiting := p.demand(p.frees.total())
 		if !waiting {
 			return
 		}
@@ -105,9 +125,9 @@ func (p *pool) relief() {
 	}
 }
 
-// demand returns how much is missing for the requests that are next in line, or
-// false, and the spiller ends, if there are none.
-func (p *pool) demand() (lacking Amount, waiting bool) {
+// demand returns how much is missing for the requests that are next in line, besides what
+// is on its way back already; or false, and the spiller ends, if there are none.
+func (p *pool) demand(coming Amount) (lacking Amount, waiting bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mu.queue.first == nil || p.spilling.ctx.Err() != nil {
@@ -123,7 +143,7 @@ func (p *pool) demand() (lacking Amount, waiting bool) {
 			}
 			wanted[k] = true
 			taken := p.taken(Kind(k))
-			lacking[k] = min(taken, max(0, n-(p.limits[k]-p.setAside[k]-taken)))
+			lacking[k] = max(0, min(taken, n-(p.limits[k]-p.setAside[k]-taken))-coming[k])
 		}
 	}
 	return lacking, true
@@ -143,67 +163,165 @@ func (p *pool) makeRoom(lacking Amount) bool {
 	}
 }
 
-// spill moves payloads out of a kind until so many bytes of it are freed, or there is
-// nothing more that can be spilled, and returns how many were.
+// spill moves payloads out of a kind until so many bytes of it are free, or nothing more
+// can be, and returns how many are. A victim that cannot be spilled hides none of those
+// behind it.
 func (p *pool) spill(k Kind, want int64) (freed int64) {
-	victims, done := p.victims(k, want)
-	defer done()
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	free := make(chan struct{}, atOnce)
-	tried := false
-	for _, c := range victims {
-		to, res := p.destination(k, c.bytes)
-		if res == nil {
-			continue
+	before := p.returned(k)
+	r := round{pool: p, kind: k, want: want}
+	r.changed.L = &r.mu
+	for _, c := range p.victims(k, want) {
+		if !r.begin(c.bytes) {
+			break
 		}
-		tried = true
-		free <- struct{}{}
-		all.Go(func() {
-			n, err := c.victim.Spill(c.from.ctx, res)
-			res.Release()
-			p.spilled(c.from, to, err)
-			mu.Lock()
-			freed += n
-			mu.Unlock()
-			<-free
-		})
+		if to, res := p.destination(k, c.bytes); res != nil {
+			r.all.Go(func() { r.spill(c, to, res) })
+		} else {
+			r.end(c.bytes, nil)
+		}
 	}
-	all.Wait()
-	p.spilling.inVain = p.spilling.inVain || tried && freed == 0
+	r.all.Wait()
+	// What a payload says that it freed is not what counts.
+	freed = min(r.freed, p.returned(k)-before)
+	p.spilling.inVain = p.spilling.inVain || r.tried && freed == 0
 	return freed
 }
 
-// victims returns what to spill, in order, to free so many bytes of a kind. Nothing of it goes
-// away until done is called.
-func (p *pool) victims(k Kind, want int64) (found []candidate, done func()) {
+// A round is one spill of several victims.
+type round struct {
+	pool *pool
+	kind Kind
+	want int64
+	all  sync.WaitGroup
+
+	mu      sync.Mutex
+	changed sync.Cond
+	busy    int   // victims being spilled
+	planned int64 // bytes of them
+	freed   int64
+	errors  int
+	tried   bool
+}
+
+// tooManyErrors end a round: it is the disk then, and not the victims.
+const tooManyErrors = 16
+
+// begin waits for its turn to spill another victim, and returns false if that is not needed
+// any more, or of no use.
+func (r *round) begin(bytes int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.busy > 0 && (r.busy == atOnce || r.freed+r.planned >= r.want) {
+		r.changed.Wait()
+	}
+	if r.freed >= r.want || r.errors >= tooManyErrors || !r.pool.somebodyWaits() {
+		return false
+	}
+	r.busy++
+	r.planned += bytes
+	return true
+}
+
+// somebodyWaits reports whether there is anybody to spill for.
+func (p *pool) somebodyWaits() bool {
 	p.mu.Lock()
-	from := make([]*Registration, 0, len(p.mu.sources))
-	for g := range p.mu.sources {
+	defer p.mu.Unlock()
+	return p.mu.queue.first != nil
+}
+
+// end settles what begin has begun.
+func (r *round) end(bytes int64, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy--
+	r.planned -= bytes
+	if err != nil {
+		r.errors++
+	}
+	r.changed.Signal()
+}
+
+// spill spills a victim, whatever its methods do.
+func (r *round) spill(c candidate, to Kind, res *Reservation) {
+	err := errExited
+	defer func() {
+		if value := recover(); value != nil {
+			err = fmt.Errorf("panic: %v\n%s", value, debug.Stack())
+		}
+		res.Release()
+		r.end(c.bytes, err)
+		r.pool.spilled(c.from, to, err)
+	}()
+	if !c.from.begin() {
+		err = nil // it has gone
+		return
+	}
+	defer c.from.end()
+	var freed int64
+	freed, err = c.victim.Spill(c.from.ctx, res)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.freed += freed
+	r.tried = true
+}
+
+// errExited is what is left when Spill leaves by runtime.Goexit.
+var errExited = errors.New("its Spill left by runtime.Goexit")
+
+// returned counts the bytes of a kind that ever came back.
+func (p *pool) returned(k Kind) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.returned[k]
+}
+
+// moreVictims is how many a source may name beyond what is wanted, in case that those
+// before cannot be spilled after all.
+const moreVictims = 64
+
+// victims returns what to spill to free so many bytes of a kind, in order, and some more.
+func (p *pool) victims(k Kind, want int64) (found []candidate) {
+	p.mu.Lock()
+	from := make([]*Registration, 0, p.mu.sources.length)
+	for g := p.mu.sources.first; g != nil; g = g.next {
 		from = append(from, g)
 	}
 	p.mu.Unlock()
-	var using []*Registration
 	for _, g := range from {
-		if !g.begin() {
-			continue
-		}
-		using = append(using, g)
-		var have int64
-		g.source.Victims(k, func(v Victim) bool {
-			if content := v.Content(); content.Spillable && content.Bytes[k] > 0 {
-				found = append(found, candidate{v, g, content.Bytes[k], v.NeededIn()})
-				have += content.Bytes[k]
-			}
-			return have < want
-		})
-	}
-	rank(found)
-	return enough(found, want), func() {
-		for _, g := range using {
+		if g.begin() {
+			found = g.victims(k, want, found)
 			g.end()
 		}
 	}
+	rank(found)
+	return found
+}
+
+// victims adds those of one source. A panic in a method of the state is remembered like a
+// spill that failed.
+func (g *Registration) victims(k Kind, want int64, found []candidate) (all []candidate) {
+	all = found
+	defer func() {
+		if value := recover(); value != nil {
+			all = found
+			g.pool.spilled(g, k, fmt.Errorf("panic: %v\n%s", value, debug.Stack()))
+		}
+	}()
+	var have int64
+	nothing, seen := true, g.offers.Load()
+	g.source.Victims(k, func(v Victim) bool {
+		content := v.Content()
+		nothing = nothing && (!content.Spillable || content.Total() == content.In(Disk))
+		if content.Spillable && content.Bytes[k] > 0 {
+			all = append(all, candidate{v, g, content.Bytes[k], v.NeededIn()})
+			have += content.Bytes[k]
+		}
+		return have < want || len(all)-len(found) < moreVictims
+	})
+	if _, alone := g.source.(single); alone && nothing {
+		g.rest(seen)
+	}
+	return all
 }
 
 // destination reserves room for n bytes that leave a kind, in the nearest one that has
@@ -229,24 +347,29 @@ func (p *pool) destination(from Kind, n int64) (Kind, *Reservation) {
 	return 0, nil
 }
 
-// claim reserves bytes for the spiller if they are free and nobody waits for them.
+// claim reserves bytes for the spiller if they are free, and not wanted by those who
+// wait.
 func (p *pool) claim(k Kind, n int64) *Reservation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	need := Of(k, n)
-	if p.mu.queue.wants(need) || !p.fits(need) {
-		return nil
+	for q := p.mu.queue.first; q != nil; q = q.next {
+		if q.need[k] > 0 && (q.need[k] > p.limits[k]-n || !p.fits(Of(k, n+q.need[k]))) {
+			return nil
+		}
 	}
-	return p.grant(p.own, need)
+	if need := Of(k, n); p.fits(need) {
+		return p.grant(p.own, need)
+	}
+	return nil
 }
 
 // spilled remembers why spilling fails, for the request that fails because of it.
 func (p *pool) spilled(from *Registration, to Kind, err error) {
-	if err != nil && from.ctx.Err() != nil {
-		return // it was removed meanwhile
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err != nil && (from.removed || from.parent.Err() != nil) {
+		return // it was cancelled
+	}
 	p.mu.spillError = nil
 	if err != nil {
 		p.mu.spillError = &SpillError{Name: from.name, To: to, Err: err}

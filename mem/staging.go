@@ -78,7 +78,7 @@ func (p *pool) onHost(ctx context.Context, list []share, f func([]holding) error
 				l.body.mu.Unlock()
 			}
 		}
-		takeBack(nil, staged, nil, event)
+		takeBack(nil, staged, s, event)
 		return err
 	}
 	next := 0

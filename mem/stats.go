@@ -25,7 +25,7 @@ type NodeStats struct {
 type KindStats struct {
 	Limit      int64
 	Used       int64 // in buffers, those included whose free is still queued on a stream
-	Reserved   int64 // promised, not allocated yet
+	Reserved   int64 // promised, not allocated yet, except to the spiller for what it moves
 	Peak       int64 // the most that was used and reserved at a time
 	Overbooked int64 // the most by which that was beyond the limit
 	Spilled    int64 // moved from this kind to a slower one, all in all
@@ -55,15 +55,22 @@ func (r *Resource) Stats() Stats {
 	}
 	if r.parent == nil {
 		for k := range s.Kinds {
-			s.Kinds[k].Used, s.Kinds[k].Reserved = p.mu.used[k], p.mu.reserved[k]
+			s.Kinds[k].Used, s.Kinds[k].Reserved = p.mu.used[k], p.mu.reserved[k]-p.own.reserved[k]
 			s.Kinds[k].Spilled, s.Kinds[k].Restored = p.mu.spilled[k], p.mu.restored[k]
 		}
 	}
-	for _, a := range r.accounts {
-		if a.used != (Amount{}) || a.reserved != (Amount{}) {
-			s.Nodes = append(s.Nodes, NodeStats{Node: a.name, Used: a.used, Reserved: a.reserved})
+	for scope := range p.mu.scopes {
+		if r.parent != nil && scope != r {
+			continue
 		}
-		if r.parent != nil {
+		for _, a := range scope.accounts {
+			if a.used != (Amount{}) || a.reserved != (Amount{}) {
+				s.Nodes = append(s.Nodes, NodeStats{Node: a.name, Used: a.used, Reserved: a.reserved})
+			}
+		}
+	}
+	if r.parent != nil {
+		for _, a := range r.accounts {
 			for k := range s.Kinds {
 				s.Kinds[k].Used += a.used[k]
 				s.Kinds[k].Reserved += a.reserved[k]
@@ -81,9 +88,22 @@ func (r *Resource) Stats() Stats {
 	return s
 }
 
+// Moves returns a number that changes whenever memory of the resource or scope is given,
+// given back, or moved to another kind.
+func (r *Resource) Moves() uint64 {
+	if r == nil {
+		return 0
+	}
+	p := r.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return r.turns
+}
+
 // moved counts n bytes that went from one kind to another. A move to a slower kind is
 // spilling, one to a faster kind restoring. Callers hold the lock.
 func (p *pool) moved(a *account, from, to Kind, n int64) {
+	a.scope.turns++
 	if from < to {
 		a.spilled[from] += n
 		p.mu.spilled[from] += n

@@ -79,7 +79,7 @@ var closing = []test{
 		e.ok(s.Close())
 		e.ok(s.Close())
 		e.is(s.Fill(b.All(), 1), device.ErrClosed)
-		e.is(e.sync(s), device.ErrClosed)
+		e.is(s.Do("late", func() error { return nil }), device.ErrClosed)
 		_, err := s.Alloc(1)
 		e.is(err, device.ErrClosed)
 		e.ok(s.Free(b)) // behind the copy
@@ -94,6 +94,61 @@ var closing = []test{
 		kept := e.alloc(other, 10)
 		e.ok(other.Fill(kept.All(), 6))
 		e.holds(other, kept.All(), 6) // the device does not mind
+	}},
+	{"AClosedStreamSaysWhenItsFreesAreDone", func(e *env) {
+		s := e.stream("s")
+		b := e.alloc(s, 10)
+		_, open := e.gate(s)
+		e.ok(s.Close())
+		e.ok(s.Free(b))
+		freed := s.Record()
+		e.pending(freed)
+		open()
+		e.ok(e.wait(freed))
+		e.ok(e.sync(s)) // and when it has nothing left to do
+	}},
+	{"AClosedStreamFreesAfterAWaitForOthers", func(e *env) {
+		for _, idle := range []bool{true, false} {
+			s, reader := e.stream("s"), e.stream("reader")
+			b := e.alloc(s, 10)
+			e.ok(s.Fill(b.All(), 7))
+			e.ok(e.sync(s))
+			openOwn := func() {}
+			if !idle {
+				_, openOwn = e.gate(s)
+			}
+			_, open := e.gate(reader)
+			got := make([]byte, 10)
+			e.ok(reader.Copy(device.Bytes(got), b.All()))
+			read := reader.Record()
+			e.ok(s.Close())
+			e.ok(s.WaitFor(read))
+			e.ok(s.Free(b))
+			freed := s.Record()
+			openOwn()
+			e.pending(freed)
+			open()
+			e.ok(e.wait(freed))
+			if got[9] != 7 {
+				e.Error("memory was freed before another stream had read it")
+			}
+		}
+	}},
+	{"AClosedStreamThatWaitsWakesWhenItsDeviceIsClosed", func(e *env) {
+		s, gone := e.stream("s"), e.stream("gone")
+		elsewhere := device.NewEvent("elsewhere", nil) // of a device that lives on
+		e.ok(s.Close())
+		e.ok(gone.Close())
+		e.ok(s.WaitFor(elsewhere))
+		behind := s.Record()
+		e.pending(behind)
+		e.ok(e.d.Close())
+		e.is(e.wait(behind), device.ErrClosed)
+		for _, closed := range []device.Stream{s, gone} {
+			e.is(e.sync(closed), device.ErrClosed)
+			e.is(closed.WaitFor(elsewhere), device.ErrClosed)
+		}
+		elsewhere.Complete(nil)
 	}},
 	{"ClosingAmongWorkFromManyGoroutines", func(e *env) {
 		const goroutines = 6

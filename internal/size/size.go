@@ -56,8 +56,9 @@ var units = []unit{
 // Parse reads a size: a decimal number, optionally with a fraction and with
 // underscores between its digits, and a unit: B, kB, MB, GB, TB, PB, EB for
 // powers of 1000 and KiB to EiB for powers of 1024, in any letter case, after
-// a space or none. No unit means bytes. What a fraction leaves of a byte is
-// dropped. A bare K, M or G is refused, because people mean either by it.
+// a space or none. No unit means bytes, of which there is no fraction; what a
+// fraction of a unit leaves of a byte is dropped. A bare K, M or G is refused,
+// because people mean either by it.
 //
 // Errors name the text and what was expected; a negative size and one of
 // 8 EiB or more are errors.
@@ -76,6 +77,12 @@ func Parse(text string) (int64, error) {
 		return 0, fmt.Errorf("size %q: %w", shorten(text), err)
 	}
 	scale, err := unitNamed(name)
+	switch {
+	case exponent(name):
+		err = errors.New("a size has no exponent; write it with a unit, such as 1GB, or in full")
+	case err == nil && name == "" && strings.Contains(digits, "."):
+		err = fmt.Errorf("there is no part of a byte; did you mean %sMiB or %sGiB?", shorten(digits), shorten(digits))
+	}
 	if err != nil {
 		return 0, fmt.Errorf("size %q: %w", shorten(text), err)
 	}
@@ -115,6 +122,16 @@ func number(digits string) (*big.Rat, error) {
 }
 
 func isDigit(b byte) bool { return '0' <= b && b <= '9' }
+
+// exponent reports whether what stands for a unit is that of a number such as 1e9.
+func exponent(name string) bool {
+	power, ok := strings.CutPrefix(strings.ToLower(name), "e")
+	if !ok {
+		return false
+	}
+	_, err := strconv.Atoi(power)
+	return err == nil
+}
 
 func unitNamed(name string) (int64, error) {
 	if name == "" {

@@ -58,7 +58,9 @@ func TestParseSaysWhatIsWrongWithASize(t *testing.T) {
 		{"1.", `size "1.": "1." is not a number; write it like 64, 1.5 or 1_000`},
 		{"1.2.3kB", `size "1.2.3kB": "1.2.3" is not a number; write it like 64, 1.5 or 1_000`},
 		{"+1", `size "+1": "+1" is not a number; write it like 64, 1.5 or 1_000`},
-		{"1e9", `size "1e9": unknown unit "e9"; did you mean "EB"?`},
+		{"1e9", `size "1e9": a size has no exponent; write it with a unit, such as 1GB, or in full`},
+		{"1E+9", `size "1E+9": a size has no exponent; write it with a unit, such as 1GB, or in full`},
+		{"1.5", `size "1.5": there is no part of a byte; did you mean 1.5MiB or 1.5GiB?`},
 	}
 	for _, tt := range tests {
 		_, err := size.Parse(tt.text)
@@ -89,6 +91,33 @@ func TestFormatIsTheShortestExactSpelling(t *testing.T) {
 	for _, tt := range tests {
 		if got := size.Format(tt.n); got != tt.want {
 			t.Errorf("Format(%d) = %q, want %q", tt.n, got, tt.want)
+		}
+	}
+}
+
+func TestRoundedIsShortAndReadableIsExactWhereThatIsShort(t *testing.T) {
+	tests := []struct {
+		n                 int64
+		rounded, readable string
+	}{
+		{0, "0B", "0B"},
+		{1, "1B", "1B"},
+		{1500, "1.5KiB", "1500B"},
+		{1_200_000, "1.1MiB", "1.2MB"},
+		{4021357, "3.8MiB", "3.8MiB"},
+		{4 << 20, "4MiB", "4MiB"},
+		{500 << 10, "500KiB", "500KiB"},
+		{1<<20 - 1, "1MiB", "1MiB"},
+		{6_300_000, "6MiB", "6.3MB"},
+		{-3 << 20, "-3MiB", "-3MiB"},
+		{math.MaxInt64, "8EiB", "8EiB"},
+	}
+	for _, tt := range tests {
+		if got := size.Rounded(tt.n); got != tt.rounded {
+			t.Errorf("Rounded(%d) = %q, want %q", tt.n, got, tt.rounded)
+		}
+		if got := size.Readable(tt.n); got != tt.readable {
+			t.Errorf("Readable(%d) = %q, want %q", tt.n, got, tt.readable)
 		}
 	}
 }
