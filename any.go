@@ -251,7 +251,7 @@ func anyLater(ctx context.Context, cs []*Channel, t transfer) (i int, err error)
 	defer cs[0].giveBackGroup(g)
 	defer func() {
 		if l := g.spill.Load(); l != nil && err != nil {
-			<-l.done // the payload is the caller's only when nobody is spilling it
+			l.waitOut(ctx, cs[0])
 		}
 	}()
 	node := wait.FromContext(ctx)

@@ -11,18 +11,22 @@ type cargo struct {
 	content mem.Content
 	claim   *claim // while it is being spilled, and until somebody looks; see now
 
-	fetching bool // the message has left the queue, and is counted in fetching
+	fetching bool   // the message has left the queue, and is counted in fetching
+	shared   bool   // it owns nothing, but may lie elsewhere than wanted; see placed
+	turn     uint64 // which one it was to be fetched, or 0; see putBack
 }
 
 // cargoOf asks a payload for its cargo.
 func cargoOf(payload any) cargo {
 	content := contentOf(payload)
-	return cargo{bytes: content.Total(), content: content}
+	bytes := content.Total()
+	_, shared := payload.(placed)
+	return cargo{bytes: bytes, content: content, shared: shared && bytes == 0}
 }
 
-// orNil returns nil for the cargo of a payload that owns nothing.
+// orNil returns nil for the cargo of a payload that owns nothing and lies nowhere.
 func (g *cargo) orNil() *cargo {
-	if g.bytes == 0 {
+	if g.bytes == 0 && !g.shared {
 		return nil
 	}
 	return g

@@ -94,6 +94,7 @@ type Channel struct {
 	home     mem.Kind          // where receivers want payloads,
 	homeward bool              // if they want them in any place
 	fetching int               // received by somebody who restores it yet; guarded by mu
+	fetches  uint64            // how many were; guarded by mu
 
 	// Time that nodes have waited here, not counting waits in progress.
 	sendWait, recvWait durationCounter

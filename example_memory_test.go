@@ -125,7 +125,7 @@ func Example_register() {
 		}
 		for _, p := range parts {
 			p.Remove()
-			res, err := memory.Reserve(ctx, mem.Host, p.Size())
+			res, err := memory.Reserve(ctx, mem.Host, p.RestoreNeed(mem.Host))
 			if err != nil {
 				return err
 			}

@@ -12,8 +12,12 @@ import (
 // WithMemory gives the network a budget. Nodes find it with [mem.FromContext] and take
 // their memory from it. What waits in channels, and what suspended senders hold, can
 // be spilled to slower memory when somebody needs room, if its payload has a Spill method;
-// ports made with [Port.At] bring it back. Several networks may share a resource. Whoever made it
-// closes it, after the networks have run.
+// ports made with [Port.At] bring it back. A payload is weighed when it is sent: one that
+// shares its memory then counts nothing and stays where it is, also when it is alone with it
+// later.
+//
+// Several networks may share a resource. Whoever made it closes it, after the networks have
+// run.
 func WithMemory(r *mem.Resource) NetworkOption {
 	return func(n *Network) { n.memory = r }
 }
@@ -21,7 +25,9 @@ func WithMemory(r *mem.Resource) NetworkOption {
 // At says in which kind of memory a node wants the payloads that it receives through this
 // port. In a network with memory, receives bring them there, under a reservation of their own
 // that may wait for room; pinned memory will do for [mem.Host]. Payloads without a
-// Restore method that lie elsewhere are a [*RestoreError]. All ports that read a channel
+// Restore method that lie elsewhere are a [*RestoreError]. One that shares its memory is
+// brought there, too, with all who share it, if it has a method RestoreNeed(mem.Kind) int64 as
+// [mem.Buffer] has. All ports that read a channel
 // must agree. Without At, a payload comes in whatever memory it is in.
 func (p Port) At(k mem.Kind) Port {
 	p.home, p.homeward = k, true
@@ -89,20 +95,34 @@ func (n *Network) beginMemory() {
 // channels that a node makes for its own use, and in which much may wait. ctx is that of
 // the node; outside of a network with memory KeepIn does nothing. Call it before
 // the channel is used, and leave, which waits for spills in progress, when it is
-// no more. A message may then come out of the channel spilled.
+// no more; after that it can be kept again, and until then KeepIn does nothing more. A message
+// may come out of the channel spilled.
 func (c *Channel) KeepIn(ctx context.Context) (leave func()) {
 	r := mem.FromContext(ctx)
 	waits := wait.FromContext(ctx)
-	if c.keeper != nil || r == nil || waits == nil {
+	if c.net != nil || r == nil || waits == nil {
 		return func() {}
 	}
 	nd, ok := waits.Owner.(*node)
 	if !ok {
 		return func() {}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.spills != nil {
+		return func() {} // whoever keeps it already says when it is no more
+	}
 	c.keeper = nd.net
-	c.spills = r.RegisterSource(ctx, fmt.Sprintf("channel %q", c.name), queued{c})
-	return c.spills.Remove
+	kept := r.RegisterSource(ctx, fmt.Sprintf("channel %q", c.name), queued{c})
+	c.spills = kept
+	return func() {
+		kept.Remove()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.spills == kept {
+			c.spills = nil
+		}
+	}
 }
 
 // endMemory ends the network's part in the resource and returns what it leaked.
@@ -136,9 +156,11 @@ func (n *Network) settling() (context.Context, context.CancelFunc) {
 }
 
 // standsStill reports whether every node waits, for something that only nodes bring
-// about, and a number that changes when a message moves.
+// about, and a number that changes when a message moves. The number also changes while a node
+// waits only at channels that are not of the network, behind which somebody may be at work
+// who is not seen: what is set aside is given out then, but nobody fails.
 func (n *Network) standsStill() (still bool, moves uint64) {
-	moves = n.moves()
+	moves = n.messageMoves()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	waits := n.waits()
@@ -147,20 +169,28 @@ func (n *Network) standsStill() (still bool, moves uint64) {
 		case pending:
 			return false, moves
 		case started:
-			if !stands(waits[nd]) {
+			stands, surely := n.stands(waits[nd])
+			if !stands {
 				return false, moves
+			}
+			if !surely {
+				n.mu.unsure++
 			}
 		}
 	}
-	return true, moves
+	return true, moves + n.mu.unsure
 }
 
-// stands reports whether these are waits for other nodes. Events come by themselves.
-func stands(waits []wait.Wait) bool {
+// stands reports whether these are waits for other nodes, and whether one of them surely
+// is. Events and the ends of spills come by themselves.
+func (n *Network) stands(waits []wait.Wait) (stands, surely bool) {
 	for _, w := range waits {
-		if w.Reason == wait.ForEvent {
-			return false
+		if w.Reason == wait.ForEvent || w.Reason == wait.ForSpill {
+			return false, false
+		}
+		if c, ok := w.On.(*Channel); !ok || c.net == n {
+			surely = true
 		}
 	}
-	return len(waits) > 0
+	return len(waits) > 0, surely
 }

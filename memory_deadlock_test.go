@@ -21,7 +21,8 @@ func keeps(in, out *sluice.Channel) func(context.Context) error {
 	return func(ctx context.Context) error {
 		var state hoard
 		defer state.release()
-		defer mem.FromContext(ctx).Register(ctx, "state", &state).Remove()
+		registered := mem.FromContext(ctx).Register(ctx, "state", &state)
+		defer registered.Remove()
 		for m, err := range in.All(ctx) {
 			if err != nil {
 				return err
@@ -32,6 +33,7 @@ func keeps(in, out *sluice.Channel) func(context.Context) error {
 				return err
 			}
 			state.add(m.Seq(), b)
+			registered.Offer()
 		}
 		for {
 			m, ok := state.next()

@@ -308,6 +308,7 @@ func TestASenderThatGivesUpWaitsForTheSpillOfWhatItHolds(t *testing.T) {
 			if victim.number != 1 || sending.over() || victim.released.Load() {
 				t.Errorf("message %d is being spilled; the send has returned: %v", victim.number, sending.over())
 			}
+			k.made[0].goOn <- nil // which the spiller may try then
 			victim.goOn <- errDisk
 			<-sending.done
 			errIs(t, sending.err, context.Canceled)

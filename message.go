@@ -20,6 +20,10 @@ type SeqNum uint64
 //
 // right after a message was received or made is always right.
 //
+// In a network with memory, a payload may come out of a channel, and out of a send that
+// failed, in slower memory than it was in: a port made with [Port.At] brings it back, and so
+// does [Message.Restore].
+//
 // Copying the struct does not copy the payload; only one of the two copies may be
 // used afterwards. A Message is not safe for use by several goroutines at once.
 type Message struct {

@@ -43,6 +43,7 @@ type Network struct {
 		aborting bool    // and somebody is telling everyone
 		started  time.Time
 		ended    time.Time
+		unsure   uint64 // how often it was looked at and a node waited for somebody unknown
 	}
 
 	// Set by Run before the first node starts.

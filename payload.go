@@ -37,4 +37,8 @@ type (
 	restorer interface {
 		Restore(ctx context.Context, res *mem.Reservation) (restored int64, err error)
 	}
+
+	// placed is a payload that says how much must be reserved to bring it to a kind of memory,
+	// 0 if it is there, also when it shares all it has and its Content is zero.
+	placed interface{ RestoreNeed(k mem.Kind) int64 }
 )

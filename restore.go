@@ -2,6 +2,7 @@ package sluice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/seed14ed4225/sluice/mem"
@@ -37,7 +38,7 @@ func (c *Channel) away(g *cargo) bool {
 		return false
 	}
 	content, claimed := g.now()
-	return claimed || c.homeward && elsewhere(content.Bytes, c.home) > 0
+	return claimed || c.homeward && (g.shared || elsewhere(content.Bytes, c.home) > 0)
 }
 
 // lendOut counts a message that leaves the queue to be fetched, and reports whether it
@@ -46,6 +47,10 @@ func (c *Channel) lendOut(g *cargo) bool {
 	if c.away(g) {
 		g.fetching = true
 		c.fetching++
+		if g.turn == 0 { // or else it was put back
+			c.fetches++
+			g.turn = c.fetches
+		}
 	}
 	return g.fetching
 }
@@ -61,12 +66,24 @@ func elsewhere(bytes mem.Amount, home mem.Kind) int64 {
 }
 
 // fetched fetches a message that was taken out of the queue, and counted in fetching. On
-// an error it has put it back.
+// an error it has put it back, and also when the payload's Restore panics or exits.
 func (c *Channel) fetched(ctx context.Context, m *Message, g cargo) error {
 	ctx, cancel := c.whileRunning(ctx)
+	defer cancel()
+	left := true
+	defer func() {
+		if left {
+			_ = c.settleFetch(m, g, errors.New("the payload's Restore did not return"))
+		}
+	}()
 	err := c.fetch(ctx, m, g)
-	cancel()
+	left = false
+	return c.settleFetch(m, g, err)
+}
 
+// settleFetch ends a fetch: the message is the receiver's, or on an error in the queue
+// again.
+func (c *Channel) settleFetch(m *Message, g cargo, err error) error {
 	var woken wakeList
 	c.mu.Lock()
 	c.fetching--
@@ -99,10 +116,8 @@ func (c *Channel) whileRunning(ctx context.Context) (context.Context, context.Ca
 func (c *Channel) fetch(ctx context.Context, m *Message, g cargo) error {
 	content := g.content
 	if g.claim != nil {
-		select {
-		case <-g.claim.done:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := g.claim.wait(ctx, c); err != nil {
+			return err
 		}
 		content = g.claim.content
 	}
@@ -110,22 +125,31 @@ func (c *Channel) fetch(ctx context.Context, m *Message, g cargo) error {
 		return nil
 	}
 	need := elsewhere(content.Bytes, c.home)
+	if g.shared {
+		need = m.payload.(placed).RestoreNeed(c.home)
+	}
 	if need == 0 {
 		return nil
 	}
-	res, err := c.keeper.memory.Reserve(ctx, c.home, need)
-	if err == nil {
-		err = m.Restore(ctx, res)
-		res.Release()
-	}
+	err := c.restore(ctx, m, need)
 	if err != nil && ctx.Err() == nil {
 		return &RestoreError{Channel: c.name, Seq: m.seq, To: c.home, Err: err}
 	}
 	return err
 }
 
-// putBack puts a message to the front of the queue again and returns what its receiver
-// gets. If the channel has ended meanwhile, the message stays with the caller. Callers hold the lock.
+// restore brings a payload home.
+func (c *Channel) restore(ctx context.Context, m *Message, need int64) error {
+	res, err := c.keeper.memory.Reserve(ctx, c.home, need)
+	if err != nil {
+		return err
+	}
+	defer res.Release()
+	return m.Restore(ctx, res)
+}
+
+// putBack puts a message to the front of the queue again, behind those that were put back
+// and had left before it, and returns what its receiver gets. If the channel has ended meanwhile, the message stays with the caller. Callers hold the lock.
 func (c *Channel) putBack(m *Message, g cargo, err error, woken *wakeList) error {
 	c.mu.received--
 	c.mu.bytesReceived -= g.bytes
@@ -144,20 +168,46 @@ func (c *Channel) putBack(m *Message, g cargo, err error, woken *wakeList) error
 	if c.mu.receivers.first != nil {
 		c.put(m, &g, woken)
 	} else {
-		if c.mu.count == len(c.mu.ring) {
-			c.resize(c.mu.count + 1) // one more than the slots, for once
-		}
-		if c.mu.head == 0 {
-			c.mu.head = len(c.mu.ring)
-		}
-		c.mu.head--
-		c.mu.ring[c.mu.head] = *m
-		c.mu.count++
-		c.load(c.mu.head, g)
+		c.unshift(m, g)
 	}
 	*m = Message{}
 	return err
 }
+
+// unshift adds a message at the head of the ring, or behind those there that left it for an
+// earlier turn. Callers hold the lock.
+func (c *Channel) unshift(m *Message, g cargo) {
+	if c.mu.count == len(c.mu.ring) {
+		c.resize(c.mu.count + 1) // one more than the slots, for once
+	}
+	before := 0
+	if c.mu.sized {
+		for before < c.mu.count && c.isBefore(g.turn, c.place(before)) {
+			before++
+		}
+	}
+	if c.mu.head == 0 {
+		c.mu.head = len(c.mu.ring)
+	}
+	c.mu.head--
+	for i := range before {
+		to, from := c.place(i), c.place(i+1)
+		c.mu.ring[to], c.mu.cargos[to] = c.mu.ring[from], c.mu.cargos[from]
+	}
+	c.mu.ring[c.place(before)] = *m
+	c.mu.count++
+	c.load(c.place(before), g)
+}
+
+// isBefore reports whether the message at that place of the ring was put back, and had
+// left before the one with that turn.
+func (c *Channel) isBefore(turn uint64, at int) bool {
+	earlier := c.mu.cargos[at].turn
+	return earlier != 0 && earlier < turn
+}
+
+// place returns where in the ring the message is that so many are before.
+func (c *Channel) place(before int) int { return (c.mu.head + before) % len(c.mu.ring) }
 
 // emptied reports whether everything that was sent has been received for good. Callers
 // hold the lock.

@@ -8,7 +8,8 @@ import (
 )
 
 // Send moves *m into the channel and waits while the channel is full. On success
-// *m is empty. On error it is untouched and still the caller's:
+// *m is empty. On error it is untouched and still the caller's, but what it owns may have
+// been spilled while Send waited, in a network with memory:
 //
 //   - [ErrClosed], [ErrStopped] or an [*AbortError]: the channel was ended
 //   - ctx.Err(): ctx ended while Send waited
@@ -69,7 +70,7 @@ func (c *Channel) sendSlowly(ctx context.Context, m *Message, g *cargo) error {
 	c.offer(g)
 	err := c.park(ctx, w, wait.ToSend)
 	if w.cargo.claim != nil && err != nil {
-		<-w.cargo.claim.done // the payload is the caller's only when nobody is spilling it
+		w.cargo.claim.waitOut(ctx, c)
 	}
 	w.giveBack()
 	if err == nil {

@@ -16,7 +16,7 @@ type Snapshot struct {
 	Elapsed  time.Duration // since Run started, until it ended
 	Nodes    []NodeSnapshot
 	Channels []ChannelSnapshot
-	Memory   mem.Stats // what the network has of its memory, and who waits for it; zero without
+	Memory   mem.Stats // what the network has of its memory, and who waits for it; zero without, and before Run
 }
 
 // NodeState is how far a node has come.
@@ -43,13 +43,13 @@ type NodeSnapshot struct {
 	SendWait   time.Duration
 	RecvWait   time.Duration
 	TicketWait time.Duration
-	MemoryWait time.Duration
-	Waits      []Wait // in progress
+	MemoryWait time.Duration // for room, and for spills of what is to be received
+	Waits      []Wait        // in progress
 }
 
 // Wait is what a goroutine of a node waits for.
 type Wait struct {
-	To  string // "send to", "receive from", "get a ticket for", "drain", "reserve" or "see an event of"
+	To  string // "send to", "receive from", "get a ticket for", "drain", "reserve", "see an event of" or "see the end of a spill in"
 	On  string // the name of the channel, the bytes to reserve, or the name of the stream
 	For time.Duration
 }
@@ -65,7 +65,10 @@ type ChannelSnapshot struct {
 func (n *Network) Snapshot() Snapshot {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := Snapshot{Network: n.name, Memory: n.memory.Stats()}
+	s := Snapshot{Network: n.name}
+	if n.mu.phase != building { // before that, the memory is everybody's
+		s.Memory = n.memory.Stats()
+	}
 
 	// What is over is read first, then what is in progress, and the time last: a
 	// wait that ends meanwhile is counted once or not yet, never twice.
@@ -81,7 +84,7 @@ func (n *Network) Snapshot() Snapshot {
 			SendWait:   nd.waits.Spent(wait.ToSend),
 			RecvWait:   nd.waits.Spent(wait.ToReceive),
 			TicketWait: nd.waits.Spent(wait.ForTicket),
-			MemoryWait: nd.waits.Spent(wait.ForMemory),
+			MemoryWait: nd.waits.Spent(wait.ForMemory) + nd.waits.Spent(wait.ForSpill),
 		}
 		for c := range nd.each(false) {
 			ns.Reads = append(ns.Reads, c.name)
@@ -133,7 +136,7 @@ func (s *NodeSnapshot) add(w wait.Wait, took time.Duration, groups map[any]bool)
 		s.RecvWait += took
 	case wait.ForTicket:
 		s.TicketWait += took
-	case wait.ForMemory:
+	case wait.ForMemory, wait.ForSpill:
 		s.MemoryWait += took
 	}
 }

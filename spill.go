@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed14ed4225/sluice/internal/wait"
 	"github.com/seed14ed4225/sluice/mem"
 )
 
@@ -39,6 +40,38 @@ func (l *claim) over() bool {
 	default:
 		return false
 	}
+}
+
+// wait waits until the payload is left alone, or ctx ends. c is where the message is or was.
+func (l *claim) wait(ctx context.Context, c *Channel) error {
+	if l.over() {
+		return nil
+	}
+	defer l.waiting(ctx, c)()
+	select {
+	case <-l.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// waitOut waits until the payload is left alone, for whoever gets it back though its
+// context has ended: until then it is not the caller's.
+func (l *claim) waitOut(ctx context.Context, c *Channel) {
+	if l.over() {
+		return
+	}
+	defer l.waiting(ctx, c)()
+	<-l.done
+}
+
+// waiting records that a goroutine waits for the spill, until the function is called that it
+// returns.
+func (l *claim) waiting(ctx context.Context, c *Channel) (ended func()) {
+	node, r := wait.FromContext(ctx), new(wait.Record)
+	node.Begin(r, wait.Wait{On: c, Reason: wait.ForSpill})
+	return func() { node.End(r) }
 }
 
 // drop leaves a message that nobody will receive to the spiller, and returns false if

@@ -38,8 +38,17 @@ func (s *stallWatch) look(now time.Duration) {
 	}
 }
 
-// moves is a number that changes when a message moves or a node ends.
+// moves is a number that changes when a message moves, a node ends, or memory of the
+// network is given, given back or moved: a node may work for long between two messages.
 func (n *Network) moves() uint64 {
+	n.mu.Lock()
+	memory := n.memory
+	n.mu.Unlock()
+	return n.messageMoves() + memory.Moves()
+}
+
+// messageMoves is a number that changes when a message moves or a node ends.
+func (n *Network) messageMoves() uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	moves := uint64(len(n.mu.nodes) - n.mu.left)
@@ -98,7 +107,7 @@ func reportMemory(b *strings.Builder, s mem.Stats) {
 	b.WriteString("memory:")
 	for k, of := range s.Kinds {
 		if of.Used+of.Reserved > 0 {
-			fmt.Fprintf(b, " %s of %s %v taken,", size.Format(of.Used+of.Reserved), size.Format(of.Limit), mem.Kind(k))
+			fmt.Fprintf(b, " %s of %s %v taken,", size.Readable(of.Used+of.Reserved), size.Readable(of.Limit), mem.Kind(k))
 		}
 	}
 	for i, nd := range s.Nodes {
@@ -109,14 +118,25 @@ func reportMemory(b *strings.Builder, s mem.Stats) {
 		if who == "" {
 			who = "those outside of nodes"
 		}
-		what := nd.Used.String() + " used"
+		what := about(nd.Used) + " used"
 		switch {
 		case nd.Used == (mem.Amount{}):
-			what = nd.Reserved.String() + " reserved"
+			what = about(nd.Reserved) + " reserved"
 		case nd.Reserved != (mem.Amount{}):
-			what += " and " + nd.Reserved.String() + " reserved"
+			what += " and " + about(nd.Reserved) + " reserved"
 		}
 		fmt.Fprintf(b, " %s by %s", what, who)
 	}
 	b.WriteString("\n")
+}
+
+// about is an amount for people, as Amount.String is, but in round numbers.
+func about(a mem.Amount) string {
+	var parts []string
+	for k, n := range a {
+		if n != 0 {
+			parts = append(parts, size.Readable(n)+" "+mem.Kind(k).String())
+		}
+	}
+	return strings.Join(parts, ", ")
 }

@@ -63,6 +63,8 @@ func (g *waitGraph) others(nd *node, w wait.Wait) []*node {
 		return g.writers[c]
 	case wait.ToSend, wait.ToDrain:
 		return g.readers[c]
+	case wait.ForSpill:
+		return nil // it comes by itself
 	}
 	held := g.tickets[c]
 	var nodes []*node

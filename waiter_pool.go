@@ -58,7 +58,7 @@ func (w *waiter) free() bool { return w.given.Load() == w.uses }
 // giveBack empties an unlinked waiter and returns it to its pool.
 func (w *waiter) giveBack() {
 	w.msg, w.node = Message{}, nil
-	if w.cargo.bytes != 0 {
+	if w.cargo.bytes != 0 || w.cargo.shared {
 		w.cargo = cargo{}
 	}
 	if w.batch != nil || w.err != nil || w.any != nil {

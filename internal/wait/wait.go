@@ -21,10 +21,11 @@ const (
 	ToDrain                 // a closed channel to be emptied
 	ForEvent                // an event of a stream of a device
 	ForMemory               // memory of a resource
+	ForSpill                // the end of a spill of a message that is wanted
 	reasons
 )
 
-var reasonNames = [reasons]string{"send to", "receive from", "get a ticket for", "drain", "see an event of", "reserve"}
+var reasonNames = [reasons]string{"send to", "receive from", "get a ticket for", "drain", "see an event of", "reserve", "see the end of a spill in"}
 
 // String reads well after "waits to".
 func (r Reason) String() string { return reasonNames[r] }
