@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -13,7 +14,8 @@ import (
 )
 
 // An Allocator is memory for the Arrow arrays of one [Chunk], charged to a reservation
-// when Arrow allocates it and given back when Arrow frees it, however long that takes: arrays
+// when Arrow allocates it and given back when Arrow frees it (to the reservation, as long as it
+// makes the chunk; to the resource from then on), however long that takes: arrays
 // that are retained beyond their chunk stay charged, and safe to use. Use one for each chunk that
 // is being made, so that it is known which memory is the chunk's own:
 //
@@ -35,6 +37,7 @@ import (
 type Allocator struct {
 	res  *mem.Reservation
 	from memory.Allocator // instead of the reservation, if that is nil
+	made atomic.Bool      // there is a chunk: what is freed from now on goes back to the resource
 	mu   struct {
 		sync.Mutex
 		live map[*byte]lent // by where it begins
@@ -72,6 +75,7 @@ func (a *Allocator) Chunk(batch arrow.RecordBatch) *Chunk {
 	if !a.counts() {
 		return NewChunk(batch)
 	}
+	a.made.Store(true)
 	return newOwnChunk(batch, a)
 }
 
@@ -150,7 +154,11 @@ func (a *Allocator) Free(old []byte) {
 		delete(a.mu.live, first)
 	}
 	a.mu.Unlock()
-	l.buffer.Release()
+	if a.made.Load() {
+		l.buffer.Release()
+	} else {
+		a.res.TakeBack(l.buffer)
+	}
 }
 
 type allocatorKey struct{}

@@ -31,8 +31,11 @@ func (b budget) chunk() int64 { return b.limit / 16 }
 // a sort collects for a run, and later those that it merges.
 func (b budget) held() int64 { return b.limit / 4 }
 
-// piece is the bytes that a sorted run is cut into.
-func (b budget) piece() int64 { return min(b.limit/256, 1<<20) }
+// piece is the bytes that a sorted run is cut into: a 256th of the limit, 1 MiB at most, and
+// where that is less than 64 KiB up to twice so much. What goes with a piece, see there, does
+// not depend on how large it is; but the smaller a part of the limit it is, the more runs are
+// merged at a time.
+func (b budget) piece() int64 { return min(max(b.limit/256, min(b.limit/128, 64<<10)), 1<<20) }
 
 // reserve waits for n bytes of host memory. Nodes hold no other reservation meanwhile.
 func (b budget) reserve(ctx context.Context, n int64) (*mem.Reservation, error) {

@@ -28,10 +28,13 @@ func (c *lastLook) Err() error {
 }
 
 // numbers is one large chunk of numbers in no order, none of them twice.
-func numbers(rows int) arrow.RecordBatch {
+func numbers(rows int) arrow.RecordBatch { return numbersFrom(0, rows) }
+
+// numbersFrom returns those rows of such a column from one on.
+func numbersFrom(from, rows int) arrow.RecordBatch {
 	b := array.NewInt64Builder(memory.DefaultAllocator)
 	defer b.Release()
-	for i := range rows {
+	for i := from; i < from+rows; i++ {
 		b.Append(int64(i) * 7919 % 1_000_003)
 	}
 	column := b.NewArray()

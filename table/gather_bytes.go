@@ -12,14 +12,7 @@ import (
 func gatherChunk(
 	ctx context.Context, from budget, schema *arrow.Schema, columns [][]view, places []place,
 ) (*Chunk, error) {
-	var need int64
-	texts := make([]int64, len(columns))
-	for i, parts := range columns {
-		texts[i] = textAt(schema.Field(i).Type, parts, places)
-		if from.from != nil {
-			need += gatherBytes(schema.Field(i).Type, parts, places, texts[i])
-		}
-	}
+	need, texts := gatherNeed(schema, columns, places)
 	res, err := from.reserve(ctx, need)
 	if err != nil {
 		return nil, err
@@ -31,6 +24,17 @@ func gatherChunk(
 		return nil, err
 	}
 	return own.Chunk(batch), nil
+}
+
+// gatherNeed returns how much memory it takes to gather rows, and what textAt says of each column.
+func gatherNeed(schema *arrow.Schema, columns [][]view, places []place) (need int64, texts []int64) {
+	texts = make([]int64, len(columns))
+	for i, parts := range columns {
+		typ := schema.Field(i).Type
+		texts[i] = textAt(typ, parts, places)
+		need += gatherBytes(typ, parts, places, texts[i])
+	}
+	return need, texts
 }
 
 // textAt returns the bytes of text in the rows at the given places of a column; 0 if it is

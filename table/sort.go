@@ -36,16 +36,18 @@ type SortKey struct {
 // Without Limit, rows are collected in memory, sorted as they come, together with 16 bytes for
 // each and 8 for each of its keys. If that is a quarter of the network's limit of host
 // memory, or less if others need the room, they are written as a run: in order, cut
-// into pieces of a 256th of the limit (1 MiB at most), each of which is spilled to disk
-// when, and only when, somebody needs its memory. The runs are merged in the end, as many at
-// a time as have a piece each in a quarter of the limit, in several passes if there are more. So a
+// into pieces of a 256th of the limit (1 MiB at most; a 128th where that is at most 64 KiB),
+// each of which is spilled to disk when, and only when, somebody needs its memory. The runs are
+// merged in the end, as many at a time as have a piece each in a quarter of the limit, in
+// several passes if there are more. So a
 // sort of any size runs in any memory that has room for a few chunks, and in memory alone if
 // there is enough or no limit; this is the external merge sort of Knuth, volume 3,
-// section 5.4.
+// section 5.4. What is not counted is about half a KiB of the Go heap for each piece on disk.
 //
-// With Limit, the rows that may still be among the first are kept in memory, and cannot be
-// spilled: at most twice so many and 65,536 more, or, when those take more than a quarter of
-// the limit of host memory, twice so many, and one chunk.
+// With Limit, the rows that may still be among the first are kept in memory: at most twice so
+// many and 65,536 more, and one chunk. If they take more than a quarter of the limit of host
+// memory, what is kept becomes a run, and all is sorted as without Limit, up to
+// the last row that is wanted.
 //
 // Memory for the rows sent, and what a Sort keeps, is reserved before it is taken; while it
 // waits for that it keeps what it has.
@@ -147,8 +149,9 @@ func (s Sort) run(ctx context.Context, name string, in, out *sluice.Channel) err
 }
 
 func (s Sort) sorter(from budget, name string, schema *arrow.Schema, columns []int) sorter {
-	if s.Limit > 0 {
-		return &topRows{kept: newKept(from, schema, s.By, columns), limit: s.Limit}
+	full := newFullSort(from, name, s.Limit, func() *kept { return newKept(from, schema, s.By, columns) })
+	if s.Limit == 0 {
+		return full
 	}
-	return newFullSort(from, name, func() *kept { return newKept(from, schema, s.By, columns) })
+	return &limitedSort{top: &topRows{kept: newKept(from, schema, s.By, columns), limit: s.Limit}, full: full}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -17,15 +18,19 @@ import (
 type fullSort struct {
 	budget
 	name      string // of what is spilled, in reports
+	left      int    // rows that may still be given out; no run needs to be longer
 	fresh     func() *kept
 	collected *merging
 	runs      []*sortedRun // in the order in which their rows came
 	last      *merging     // of everything, once the input has ended
 }
 
-func newFullSort(from budget, node string, fresh func() *kept) *fullSort {
+func newFullSort(from budget, node string, limit int, fresh func() *kept) *fullSort {
+	if limit == 0 {
+		limit = math.MaxInt
+	}
 	return &fullSort{
-		budget: from, name: fmt.Sprintf("a run of node %q", node), fresh: fresh,
+		budget: from, name: fmt.Sprintf("a run of node %q", node), left: limit, fresh: fresh,
 		collected: &merging{kept: fresh()},
 	}
 }
@@ -71,7 +76,7 @@ func (a *fullSort) collect(ctx context.Context, batch arrow.RecordBatch) error {
 
 // flush makes a run of what was collected.
 func (a *fullSort) flush(ctx context.Context) error {
-	run, err := a.collected.write(ctx, a.name)
+	run, err := a.collected.write(ctx, a.name, a.left)
 	if err != nil {
 		return err
 	}
@@ -87,7 +92,14 @@ func (a *fullSort) next(ctx context.Context) (*Chunk, error) {
 			return nil, err
 		}
 	}
-	return a.last.next(ctx, chunkRows, a.chunk())
+	if a.left == 0 {
+		return nil, nil
+	}
+	chunk, err := a.last.next(ctx, min(chunkRows, a.left), a.chunk())
+	if chunk != nil {
+		a.left -= chunk.Rows()
+	}
+	return chunk, err
 }
 
 // finish comes to where one merge gives out everything.
@@ -121,10 +133,13 @@ func (a *fullSort) finish(ctx context.Context) error {
 			a.last = m
 			return nil
 		}
-		merged, err := m.write(ctx, a.name)
+		merged, err := m.write(ctx, a.name, a.left)
 		m.release()
 		if err != nil {
 			return err
+		}
+		for _, run := range a.runs[at : at+opened] {
+			run.release() // of more than can be given out, there are rows left
 		}
 		a.runs = slices.Replace(a.runs, at, at+opened, merged)
 	}

@@ -78,6 +78,17 @@ func (o *orderly) add(batch arrow.RecordBatch) {
 // sortedBy runs a source, and a sort of what comes from it, and digests the result.
 func sortedBy(t *testing.T, r *mem.Resource, s Sort, source func(*sluice.Network, *sluice.Channel), seed maphash.Seed) orderly {
 	t.Helper()
+	digest, err := trySortedBy(t, r, s, source, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest
+}
+
+func trySortedBy(
+	t *testing.T, r *mem.Resource, s Sort, source func(*sluice.Network, *sluice.Channel), seed maphash.Seed,
+) (orderly, error) {
+	t.Helper()
 	net := sluice.NewNetwork("test", sluice.WithMemory(r))
 	rows, sorted := net.Channel("rows"), net.Channel("sorted")
 	source(net, rows)
@@ -89,10 +100,8 @@ func sortedBy(t *testing.T, r *mem.Resource, s Sort, source func(*sluice.Network
 			return nil
 		})
 	}, reads(sorted))
-	if err := net.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return digest
+	err := net.Run(t.Context())
+	return digest, err
 }
 
 func TestASortOfTheFlightsRunsInASixthOfTheirMemory(t *testing.T) {

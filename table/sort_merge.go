@@ -20,8 +20,26 @@ type merging struct {
 // next returns the next rows: at least one, at most so many rows and bytes, or nil after the
 // last.
 func (m *merging) next(ctx context.Context, rows int, bytes int64) (*Chunk, error) {
-	if err := ctx.Err(); err != nil {
+	if err := m.choose(ctx, rows, bytes); err != nil || len(m.places) == 0 {
 		return nil, err
+	}
+	defer m.done()
+	return m.gather(ctx, m.places)
+}
+
+// nextPiece is next for rows that are kept as a piece; one without rows comes after the last.
+func (m *merging) nextPiece(ctx context.Context, rows int, bytes int64) (piece, error) {
+	if err := m.choose(ctx, rows, bytes); err != nil || len(m.places) == 0 {
+		return piece{}, err
+	}
+	defer m.done()
+	return m.gatherPiece(ctx, m.places)
+}
+
+// choose puts into places which rows come next: none after the last.
+func (m *merging) choose(ctx context.Context, rows int, bytes int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if !m.ready {
 		m.ready = true
@@ -42,18 +60,18 @@ func (m *merging) next(ctx context.Context, rows int, bytes int64) (*Chunk, erro
 			spent += m.batches[head[0].batch].bytes
 		}
 		if err := m.advance(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if len(m.places) == 0 {
-		return nil, nil
-	}
-	chunk, err := m.gather(ctx, m.places)
+	return nil
+}
+
+// done lets go of the batches that are not needed any more now that the places were gathered.
+func (m *merging) done() {
 	for _, at := range m.spent {
 		m.clear(at)
 	}
 	m.free, m.spent = append(m.free, m.spent...), m.spent[:0]
-	return chunk, err
 }
 
 // advance goes on with the next rows of the first sequence, all of whose rows were given

@@ -65,13 +65,7 @@ func (k *kept) heapBytes(rows int) int64 {
 
 // add keeps a batch, with a reference of its own. It waits for what goes with it.
 func (k *kept) add(ctx context.Context, batch arrow.RecordBatch) error {
-	heap := k.heapBytes(int(batch.NumRows()))
-	res, err := k.reserve(ctx, heap)
-	if err != nil {
-		return err
-	}
-	defer res.Release()
-	charge, err := res.Charge(mem.Host, heap)
+	heap, charge, err := k.accompany(ctx, int(batch.NumRows()))
 	if err != nil {
 		return err
 	}
@@ -79,6 +73,18 @@ func (k *kept) add(ctx context.Context, batch arrow.RecordBatch) error {
 	at := len(k.batches)
 	k.place(at, keptBatch{RecordBatch: batch, turn: at, bytes: heap + batchBytes(batch), charge: charge})
 	return nil
+}
+
+// accompany waits for what goes with so many rows on the Go heap, and counts it.
+func (k *kept) accompany(ctx context.Context, rows int) (bytes int64, charge *mem.Charge, err error) {
+	bytes = k.heapBytes(rows)
+	res, err := k.reserve(ctx, bytes)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer res.Release()
+	charge, err = res.Charge(mem.Host, bytes)
+	return bytes, charge, err
 }
 
 // place puts a batch at a place that is free, or at the end, and takes over what belongs to it.

@@ -13,18 +13,13 @@ type sortedRun struct {
 	taken  int // of the pieces
 }
 
-type piece struct {
-	chunk        *Chunk
-	registration *mem.Registration
-}
-
 // fewest is how many bytes a row of a piece counts at least: what goes with it on the Go heap
 // does not depend on how wide it is.
 const fewest = 16
 
-// write makes a run of all rows that are to be given out. It waits for memory for one
-// piece after the other, and needs no more than that at a time to go on.
-func (m *merging) write(ctx context.Context, name string) (run *sortedRun, err error) {
+// write makes a run of the rows that are to be given out, or of the first so many. It waits for
+// memory for one piece after the other, and needs no more than that at a time to go on.
+func (m *merging) write(ctx context.Context, name string, first int) (run *sortedRun, err error) {
 	run = &sortedRun{}
 	defer func() {
 		if err != nil {
@@ -32,13 +27,16 @@ func (m *merging) write(ctx context.Context, name string) (run *sortedRun, err e
 		}
 	}()
 	rows := int(min(max(1, m.piece()/fewest), chunkRows))
-	for {
-		chunk, err := m.next(ctx, rows, m.piece())
-		if chunk == nil || err != nil {
+	for first > 0 {
+		p, err := m.nextPiece(ctx, min(rows, first), m.piece())
+		if p.rows == 0 || err != nil {
 			return run, err
 		}
-		run.pieces = append(run.pieces, piece{chunk, m.from.Register(ctx, name, chunk)})
+		first -= p.rows
+		p.registration = m.from.Register(ctx, name, p.buffer)
+		run.pieces = append(run.pieces, p)
 	}
+	return run, nil
 }
 
 // need returns what it takes to take the next piece, the ranks and entries of its rows included;
@@ -47,8 +45,8 @@ func (r *sortedRun) need(k *kept) int64 {
 	if r.taken == len(r.pieces) {
 		return 0
 	}
-	chunk := r.pieces[r.taken].chunk
-	return chunk.Content().Total() + k.heapBytes(chunk.Rows())
+	p := &r.pieces[r.taken]
+	return p.buffer.Size() + k.heapBytes(p.rows)
 }
 
 // take takes the next piece back, and returns its rows; nil if there is none. It waits for the
@@ -57,18 +55,20 @@ func (r *sortedRun) take(ctx context.Context, m *merging, turn int) ([]entry, er
 	if r.taken == len(r.pieces) {
 		return nil, nil
 	}
-	p := r.pieces[r.taken]
+	p := &r.pieces[r.taken]
 	p.registration.Remove()
-	content := p.chunk.Content()
-	away := content.Total() - content.In(mem.Host) - content.In(mem.Pinned)
-	heap := m.heapBytes(p.chunk.Rows())
+	var away int64
+	if kind := p.buffer.Kind(); kind != mem.Host && kind != mem.Pinned {
+		away = p.buffer.Size()
+	}
+	heap := m.heapBytes(p.rows)
 	res, err := m.reserve(ctx, away+heap)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Release()
 	if away > 0 {
-		if _, err := p.chunk.Restore(ctx, res); err != nil {
+		if _, err := p.buffer.Restore(ctx, res); err != nil {
 			return nil, err
 		}
 	}
@@ -76,18 +76,20 @@ func (r *sortedRun) take(ctx context.Context, m *merging, turn int) ([]entry, er
 	if err != nil {
 		return nil, err
 	}
+	bytes := p.buffer.Size() + heap
+	batch, err := p.batch(m.schema)
+	if err != nil {
+		charge.Release()
+		return nil, err
+	}
 	r.pieces[r.taken] = piece{}
 	r.taken++
-	batch := p.chunk.Batch()
-	batch.Retain()
-	p.chunk.Release()
-	return m.keep(keptBatch{RecordBatch: batch, turn: turn, bytes: content.Total() + heap, charge: charge}), nil
+	return m.keep(keptBatch{RecordBatch: batch, turn: turn, bytes: bytes, charge: charge}), nil
 }
 
 func (r *sortedRun) release() {
-	for _, p := range r.pieces[r.taken:] {
-		p.registration.Remove()
-		p.chunk.Release()
+	for i := r.taken; i < len(r.pieces); i++ {
+		r.pieces[i].release()
 	}
 	r.pieces, r.taken = nil, 0
 }

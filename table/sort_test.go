@@ -95,7 +95,7 @@ func TestALimitedSortStaysStableAndSmall(t *testing.T) {
 	checked := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	ctx := withAllocator(context.Background(), checked)
 	s := Sort{By: []SortKey{{Column: "key", Descending: true}}, Limit: limit}
-	top := s.sorter(budgetOf(ctx), "sort", plainSchema(schema), []int{0}).(*topRows)
+	top := s.sorter(budgetOf(ctx), "sort", plainSchema(schema), []int{0}).(*limitedSort)
 	var want [][]any
 	for c := range chunks {
 		var values [][]any
@@ -112,8 +112,8 @@ func TestALimitedSortStaysStableAndSmall(t *testing.T) {
 			t.Fatal(err)
 		}
 		batch.Release()
-		if most := 2*limit + compactAt + rows; top.rows > most {
-			t.Fatalf("keeps %d rows for a limit of %d", top.rows, limit)
+		if most := 2*limit + compactAt + rows; top.top.rows > most {
+			t.Fatalf("keeps %d rows for a limit of %d", top.top.rows, limit)
 		}
 	}
 	got, err := top.next(ctx)
@@ -133,14 +133,14 @@ func TestALimitedSortStaysStableAndSmall(t *testing.T) {
 
 func TestAChunkOfWhichNothingIsWantedIsNotKept(t *testing.T) {
 	schema := arrow.NewSchema([]arrow.Field{field("n", int64Type)}, nil)
-	top := Sort{By: []SortKey{{Column: "n"}}, Limit: 1}.sorter(budgetOf(t.Context()), "sort", schema, []int{0}).(*topRows)
+	top := Sort{By: []SortKey{{Column: "n"}}, Limit: 1}.sorter(budgetOf(t.Context()), "sort", schema, []int{0}).(*limitedSort)
 	for _, n := range []int{1, 2, 3} {
 		if err := top.add(context.Background(), batchOf(schema, []any{n})); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if top.rows != 1 || len(top.batches) != 1 {
-		t.Errorf("keeps %d rows in %d batches", top.rows, len(top.batches))
+	if kept := top.top; kept.rows != 1 || len(kept.batches) != 1 {
+		t.Errorf("keeps %d rows in %d batches", kept.rows, len(kept.batches))
 	}
 	top.release()
 }

@@ -12,7 +12,8 @@ import (
 const compactAt = chunkRows
 
 // topRows keeps the first rows in order: a heap of as many as are wanted, with the
-// last of them on top, which is the one to beat.
+// last of them on top, which is the one to beat. The batches they are in are kept with them, and
+// nothing of that can be spilled.
 type topRows struct {
 	*kept
 	limit  int
@@ -20,6 +21,7 @@ type topRows struct {
 	sorted bool // whether heap is sorted instead
 }
 
+// add takes in a batch. If there is no memory for it, it is as before.
 func (t *topRows) add(ctx context.Context, batch arrow.RecordBatch) error {
 	if err := t.kept.add(ctx, batch); err != nil {
 		return err
@@ -45,8 +47,6 @@ func (t *topRows) add(ctx context.Context, batch arrow.RecordBatch) error {
 	}
 	if !used {
 		t.dropLast()
-	} else if spare := t.rows - 2*t.limit; spare > compactAt || spare > 0 && t.bytes > t.held() {
-		return t.compact(ctx)
 	}
 	return nil
 }
@@ -65,7 +65,8 @@ func (k *kept) dropLast() {
 }
 
 // compact copies the wanted rows into one batch, in order, and lets go of the
-// others. Order keeps those that are equal as they came.
+// others. Order keeps those that are equal as they came. If there is no memory for it, all of
+// them are still there.
 func (t *topRows) compact(ctx context.Context) error {
 	if err := t.sort(ctx, t.heap); err != nil {
 		return err
@@ -75,10 +76,14 @@ func (t *topRows) compact(ctx context.Context) error {
 		return err
 	}
 	defer chunk.Release()
-	t.release()
-	if err := t.kept.add(ctx, chunk.Batch()); err != nil {
+	heap, charge, err := t.accompany(ctx, chunk.Rows())
+	if err != nil {
 		return err
 	}
+	t.release()
+	batch := chunk.Batch()
+	batch.Retain()
+	t.place(0, keptBatch{RecordBatch: batch, bytes: heap + batchBytes(batch), charge: charge})
 	t.heap = t.entries(0)
 	slices.Reverse(t.heap) // the last on top: a heap
 	return nil
