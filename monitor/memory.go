@@ -3,9 +3,9 @@ package monitor
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 
+	"github.com/seed14ed4225/sluice/internal/size"
 	"github.com/seed14ed4225/sluice/mem"
 )
 
@@ -17,14 +17,29 @@ import (
 //	host    16MiB  15.9MiB  92.4MiB   92.4MiB
 //	disk     1GiB  92.6MiB
 //
-// It is empty if none was. Sizes are rounded.
+// If a limit was exceeded, one more column says by how much. The peak includes what was
+// promised and not used; of disk that is what spilling takes at most, before anything is
+// compressed. Bytes that are moved several times count each time.
+//
+// It is empty if none was used. Sizes are rounded.
 func Memory(s mem.Stats) string {
 	rows := [][]string{{"memory", "limit", "peak", "spilled", "restored"}}
+	exceeded := false
+	for _, kind := range s.Kinds {
+		exceeded = exceeded || kind.Overbooked > 0
+	}
+	if exceeded {
+		rows[0] = append(rows[0], "exceeded by")
+	}
 	for k, kind := range s.Kinds {
 		if kind.Peak == 0 && kind.Spilled == 0 && kind.Restored == 0 {
 			continue
 		}
-		rows = append(rows, []string{mem.Kind(k).String(), limitOf(kind.Limit), bytes(kind.Peak), moved(kind.Spilled), moved(kind.Restored)})
+		row := []string{mem.Kind(k).String(), limitOf(kind.Limit), size.Rounded(kind.Peak), unlessNone(kind.Spilled), unlessNone(kind.Restored)}
+		if exceeded {
+			row = append(row, unlessNone(kind.Overbooked))
+		}
+		rows = append(rows, row)
 	}
 	if len(rows) == 1 {
 		return ""
@@ -50,31 +65,13 @@ func limitOf(n int64) string {
 	if n == math.MaxInt64 {
 		return "unlimited"
 	}
-	return bytes(n)
+	return size.Rounded(n)
 }
 
-// moved leaves out what did not happen.
-func moved(n int64) string {
+// unlessNone leaves out what did not happen.
+func unlessNone(n int64) string {
 	if n == 0 {
 		return ""
 	}
-	return bytes(n)
-}
-
-// bytes writes a size for people: with three digits or so, which is as much as one
-// takes in. Nothing is rounded to zero.
-func bytes(n int64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
-	value, unit := float64(n), 0
-	// What would be written as 1024 of a unit is 1 of the next.
-	for value >= 1023.5 && unit < len(units)-1 {
-		value /= 1024
-		unit++
-	}
-	precision := 1
-	if unit == 0 || value >= 100 {
-		precision = 0
-	}
-	text := strconv.FormatFloat(value, 'f', precision, 64)
-	return strings.TrimSuffix(text, ".0") + units[unit]
+	return size.Rounded(n)
 }

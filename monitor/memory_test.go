@@ -27,6 +27,19 @@ disk       1.5GiB  1000MiB
 	}
 }
 
+func TestMemoryShowsByHowMuchALimitWasExceeded(t *testing.T) {
+	var s mem.Stats
+	s.Kinds[mem.Host] = mem.KindStats{Limit: 6 << 20, Peak: 7 << 20, Overbooked: 1 << 20, Spilled: 1 << 30}
+	s.Kinds[mem.Disk] = mem.KindStats{Limit: 1 << 30, Peak: 1 << 20}
+	want := `memory  limit  peak  spilled  restored  exceeded by
+host     6MiB  7MiB     1GiB                   1MiB
+disk     1GiB  1MiB
+`
+	if diff := cmp.Diff(want, monitor.Memory(s)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestMemoryOfANetworkThatUsedNoneIsEmpty(t *testing.T) {
 	s := mem.Stats{}
 	s.Kinds[mem.Host].Limit = 1 << 20

@@ -122,7 +122,7 @@ func TestAJobRunsInTheMemoryItAsksFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := fmt.Sprint(job.Run(t.Context(), plan.Env{}))
-	want := `job.yaml:4:3: node "large": mem: 1.5MB of host memory can never be had: the limit is 1MiB; raise it to 1.5MB at least; in the job, say memory: {host: 2MiB}, or run it with --memory-host 2MiB`
+	want := `job.yaml:4:3: node "large": mem: 1.4MiB of host memory can never be had: the limit is 1MiB; try memory: {host: 4MiB} in the job, or --memory-host 4MiB`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -133,16 +133,25 @@ func TestNoMemoryNamesTheSettingsThatWouldHelp(t *testing.T) {
 	short := mem.NoMemoryError{Kind: mem.Host, Need: 3 << 10, Limit: 64 << 10, Taken: 63 << 10, Smallest: 66 << 10}
 	spilling := short
 	spilling.Spilling = &mem.SpillError{Name: "runs", To: mem.Disk, Err: full}
+	spilling.DiskLimit, spilling.DiskLeft = 1<<30, 1<<29
+	disk, usedUp, larger := spilling, short, short
+	disk.Spilling = nil
+	usedUp.DiskLimit, usedUp.DiskLeft = 1<<30, 4<<10
+	larger.Need, larger.Taken, larger.Smallest = 100<<10, 0, 100<<10
+	const host, other = "memory: {host: 128KiB} in the job, or --memory-host 128KiB", "a disk with more room as spill_dir or --spill-dir"
 	tests := []struct {
 		about string
 		err   error
 		want  string
 	}{
-		{"nothing to spill", &short, "; in the job, say memory: {host: 66KiB}, or run it with --memory-host 66KiB, or let more of it be spilled, with disk and spill_dir"},
-		{"a full disk", &spilling, "; in the job, say memory: {host: 66KiB}, or run it with --memory-host 66KiB, or name a disk with more room as spill_dir or --spill-dir"},
-		{"a full disk in itself", full, "; name a disk with more room as spill_dir in the job's memory, or with --spill-dir"},
+		{"nothing to spill to", &short, "; try " + host + ", or letting rows go to disk, with disk and spill_dir"},
+		{"nothing to spill", &disk, "; try " + host},
+		{"a request larger than the limit", &larger, "; try memory: {host: 256KiB} in the job, or --memory-host 256KiB"},
+		{"a disk limit that is used up", &usedUp, "; try memory: {disk: 2GiB} in the job, or --memory-disk 2GiB, or " + host},
+		{"a full disk", &spilling, "; try " + host + ", or " + other},
+		{"a full disk in itself", full, "; try " + other},
 		{"disk", &mem.NoMemoryError{Kind: mem.Disk, Need: 1, Limit: 3 << 30, Taken: 3 << 30, Smallest: 3<<30 + 1},
-			"; in the job, say memory: {disk: 3073MiB}, or run it with --memory-disk 3073MiB"},
+			"; try memory: {disk: 8GiB} in the job, or --memory-disk 8GiB"},
 		{"something else", syscall.EIO, ""},
 	}
 	for _, tt := range tests {

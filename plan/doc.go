@@ -22,16 +22,21 @@
 //
 //	memory: {host: 256MiB, disk: 20GiB, spill_dir: /fast/tmp, compress: lz4}
 //
-// Limits are device, pinned, host and disk, the kinds of package mem: a size such as 256MiB, where
-// a bare number is bytes; a share of what the machine has, such as 25%; or
-// unlimited. A limit that is not given is half of the machine's memory or of the
-// device's, a quarter for pinned; for disk it is nine tenths of what is free in
-// spill_dir, and nothing without a spill_dir. Compress is off, lz4 or zstd. The files in
+// Limits are device, pinned, host and disk, the kinds of package mem: a size such as
+// 256MiB, where a bare number is bytes; a share of what the machine has, such as 25%; or
+// unlimited. A size is at most what the machine has of it, or what is free in
+// spill_dir, and for host at least 64KiB. A limit that is not given, or has no value, as
+// in "host:", is half of the machine's memory or of the device's, a quarter for
+// pinned; for disk it is nine tenths of what is free in spill_dir, and nothing without a
+// spill_dir, which disk and compress need. Compress is off, lz4 or zstd. The files in
 // spill_dir are private, and gone when the run ends, however it ends.
 //
 // A node that needs memory waits until there is some, and rows that wait
-// themselves are moved to disk. A node that could never have what it needs fails, and
-// the error says which limit would do. A job without memory runs without limits.
+// themselves are moved to disk. A node that cannot have what it needs fails, and the
+// error says what it lacked and which settings to try. That is a suggestion: what lies
+// behind that step may need more. A scan whose chunks are too large for a limit reads
+// fewer rows at a time with rows. A job without memory, or with nothing under it, runs
+// without limits.
 //
 // # Parameters
 //

@@ -160,8 +160,9 @@ func (e *MemoryError) Unwrap() error { return e.Err }
 // [mem.Options] has it. If both say nothing at all it returns nil, which is memory
 // without limits. The caller closes it when the network has ended.
 //
-// It tries whether the spill directory can be written, and changes nothing else. The
-// errors, joined, are [JobError] values for what the job says and [MemoryError] values for what
+// It tries whether the spill directory can be written, and changes nothing else. Refused
+// are also limits of host memory in which no job can run, and sizes that are more than the
+// machine has, or than is free in the spill directory. The errors, joined, are [JobError] values for what the job says and [MemoryError] values for what
 // over says.
 func (j *Job) Memory(over Memory) (*mem.Resource, error) {
 	if j.memory.at == (Position{}) && over == (Memory{}) {
@@ -185,7 +186,7 @@ func (j *Job) Memory(over Memory) (*mem.Resource, error) {
 			continue
 		}
 		setting, err := settingOf(wrong), wrong.Err
-		if wrong.Kind == mem.Disk && m.SpillDir == "" {
+		if m.SpillDir == "" && (wrong.Kind == mem.Disk || setting == compressSetting) {
 			err = errors.New("there is no folder to spill to; name one with spill_dir in the job, or with --spill-dir")
 		}
 		if over.says(setting) || j.memory.at == (Position{}) {
@@ -195,15 +196,6 @@ func (j *Job) Memory(over Memory) (*mem.Resource, error) {
 		}
 	}
 	return nil, errors.Join(append([]error{r.err()}, others...)...)
-}
-
-// newMemory makes a resource that a job can run in.
-func newMemory(opts mem.Options) (*mem.Resource, error) {
-	if opts.Limits[mem.Host] == mem.Bytes(0) {
-		return nil, &mem.OptionError{Option: "limit for host memory", Kind: mem.Host,
-			Err: errors.New("a job cannot run without host memory; give it some MiB, or leave the limit out")}
-	}
-	return mem.New(opts)
 }
 
 // settingOf returns what a job calls an option of a resource.

@@ -4,11 +4,15 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seed14ed4225/sluice/internal/extent"
+	"github.com/seed14ed4225/sluice/internal/machine"
+	"github.com/seed14ed4225/sluice/internal/size"
 	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/plan"
 )
@@ -38,13 +42,13 @@ func closed(t *testing.T, memory *mem.Resource) {
 
 func TestTheMemoryOfAJobIsAsItSays(t *testing.T) {
 	memory, err := jobWith(t, `
-memory: {device: 1GiB, pinned: 256MiB, host: 1_000_000, disk: 20GiB, spill_dir: "${dir}", compress: lz4}
+memory: {device: 1GiB, pinned: 256MiB, host: 1_000_000, disk: 2MiB, spill_dir: "${dir}", compress: lz4}
 `, t.TempDir()).Memory(plan.Memory{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closed(t, memory)
-	for kind, want := range map[mem.Kind]int64{mem.Device: 1 << 30, mem.Pinned: 256 << 20, mem.Host: 1_000_000, mem.Disk: 20 << 30} {
+	for kind, want := range map[mem.Kind]int64{mem.Device: 1 << 30, mem.Pinned: 256 << 20, mem.Host: 1_000_000, mem.Disk: 2 << 20} {
 		if got := memory.Limit(kind); got != want {
 			t.Errorf("%v: a limit of %d, want %d", kind, got, want)
 		}
@@ -57,6 +61,42 @@ func TestAJobThatSaysNothingOfMemoryHasNoLimits(t *testing.T) {
 		if memory != nil || err != nil {
 			t.Errorf("%q: got %v, %v", section, memory, err)
 		}
+	}
+}
+
+func TestALimitOfDiskIsAtMostWhatIsFree(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := extent.Free(dir); err != nil {
+		t.Skip(err)
+	}
+	memory, err := jobWith(t, "memory: {disk: 1EiB, spill_dir: \"${dir}\"}\n", dir).Memory(plan.Memory{})
+	if err == nil {
+		closed(t, memory)
+		t.Fatal("no error")
+	}
+	// How much is free changes all the time.
+	want := `^job\.yaml:5:16: memory: disk: [0-9.]+[KMGTP]iB are free in "` + regexp.QuoteMeta(dir) + `"; say less, a share such as 90%, or name another folder$`
+	if !regexp.MustCompile(want).MatchString(err.Error()) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	for _, fine := range []string{"unlimited", "100%", "0", "64KiB", ""} {
+		memory, err := jobWith(t, "memory: {disk: "+fine+", spill_dir: \"${dir}\"}\n", dir).Memory(plan.Memory{})
+		if err != nil {
+			t.Errorf("%q: %v", fine, err)
+			continue
+		}
+		closed(t, memory)
+	}
+}
+
+func TestALimitWithoutAValueIsTheDefault(t *testing.T) {
+	memory, err := jobWith(t, "memory: {host: , disk: , compress: off}\n", ".").Memory(plan.Memory{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, memory)
+	if host, disk := memory.Limit(mem.Host), memory.Limit(mem.Disk); host <= 0 || host > machine.Memory() || disk != 0 {
+		t.Errorf("host is %d, disk %d", host, disk)
 	}
 }
 
@@ -104,6 +144,21 @@ job.yaml:5:21: memory: spill_dir: spill directory "DIR/lost" does not exist; mak
 job.yaml:5:33: memory: spill_dir: spill directory "DIR/file" is not a directory; name one`},
 		{about: "no memory at all", section: "memory: {host: 0}\n", want: `
 job.yaml:5:16: memory: host: a job cannot run without host memory; give it some MiB, or leave the limit out`},
+		{about: "a number of MiB without its unit", section: "memory: {host: 12}\n", want: `
+job.yaml:5:16: memory: host: 12 is 12 bytes, in which no rows fit; did you mean 12MiB?`},
+		{about: "too little for any rows", section: "memory: {host: 63KiB}\n", want: `
+job.yaml:5:16: memory: host: no rows fit into 63KiB; give it 64KiB at least, better some MiB, or leave the limit out`},
+		{about: "more than the machine has", section: "memory: {host: 4096TiB}\n", over: plan.Memory{Pinned: mem.Bytes(1 << 60)}, want: `
+job.yaml:5:16: memory: host: this machine has MACHINE of memory; say less, a share such as 50%, or unlimited
+memory: pinned: this machine has MACHINE of memory; say less, a share such as 50%, or unlimited`},
+		{about: "compression of nothing", section: "memory: {host: 1MiB, compress: lz4}\n", want: `
+job.yaml:5:32: memory: compress: there is no folder to spill to; name one with spill_dir in the job, or with --spill-dir`},
+		{about: "a caller's compression of nothing", over: plan.Memory{Compress: new(mem.Zstd)}, want: `
+memory: compress: there is no folder to spill to; name one with spill_dir in the job, or with --spill-dir`},
+		{about: "much at once", section: "memory: {host: 1KiB, disk: 1MiB, compress: zstd}\n", want: `
+job.yaml:5:16: memory: host: no rows fit into 1KiB; give it 64KiB at least, better some MiB, or leave the limit out
+job.yaml:5:28: memory: disk: there is no folder to spill to; name one with spill_dir in the job, or with --spill-dir
+job.yaml:5:44: memory: compress: there is no folder to spill to; name one with spill_dir in the job, or with --spill-dir`},
 		{about: "a limit from a caller", section: "memory: {host: 1MiB}\n", over: plan.Memory{Disk: mem.Bytes(1)}, want: `
 memory: disk: there is no folder to spill to; name one with spill_dir in the job, or with --spill-dir`},
 		{about: "a folder from a caller", section: "memory: {disk: 1MiB}\n", over: plan.Memory{SpillDir: file}, want: `
@@ -121,7 +176,7 @@ memory: host: a share of 2: it must lie between 0 and 1`},
 				closed(t, memory)
 				t.Fatal("no error")
 			}
-			got := "\n" + strings.ReplaceAll(err.Error(), dir, "DIR")
+			got := "\n" + strings.NewReplacer(dir, "DIR", size.Rounded(machine.Memory()), "MACHINE").Replace(err.Error())
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
 			}

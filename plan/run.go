@@ -6,8 +6,6 @@ import (
 	"fmt"
 
 	"github.com/seed14ed4225/sluice"
-	"github.com/seed14ed4225/sluice/internal/size"
-	"github.com/seed14ed4225/sluice/mem"
 )
 
 // Run checks the job, makes a network of it and runs that, in the memory of env or
@@ -42,13 +40,16 @@ func (j *Job) Run(ctx context.Context, env Env) (err error) {
 type RunError struct {
 	File     string
 	Position Position
+	Kind     string // of the node, such as sort; "" if that is not known
 	Err      *sluice.NodeError
+
+	step Step // of the node, or nil
 }
 
 // Error gives file, line, column, node, and what went wrong. If it was that memory ran
-// out, it says which setting of the job would help.
+// out, it says which settings of the job to try.
 func (e *RunError) Error() string {
-	return fmt.Sprintf("%s:%v: %v%s", e.File, e.Position, e.Err, remedy(e.Err))
+	return fmt.Sprintf("%s:%v: %v%s", e.File, e.Position, e.Err, remedy(e.Err, e.step))
 }
 
 // Unwrap returns the node's error.
@@ -63,42 +64,11 @@ func (j *Job) Locate(err error) error {
 		if errors.As(part, &failed) {
 			for _, n := range j.nodes {
 				if n.name == failed.Node {
-					part = &RunError{File: j.file, Position: n.at, Err: failed}
+					part = &RunError{File: j.file, Position: n.at, Kind: n.kind.Name, Err: failed, step: n.step}
 				}
 			}
 		}
 		located = append(located, part)
 	}
 	return errors.Join(located...)
-}
-
-// remedy says in the words of a job what to change when memory ran out, as the end of
-// a message, or nothing if it is something else that went wrong.
-func remedy(err error) string {
-	var short *mem.NoMemoryError
-	noMemory, diskFull := errors.As(err, &short), errors.Is(err, mem.ErrDiskFull)
-	switch {
-	case noMemory:
-		kind, enough := short.Kind, roundUp(short.Smallest)
-		advice := fmt.Sprintf("; in the job, say memory: {%v: %v}, or run it with --memory-%v %v", kind, enough, kind, enough)
-		switch {
-		case diskFull:
-			advice += ", or name a disk with more room as spill_dir or --spill-dir"
-		case short.Need <= short.Limit && short.Spilling == nil && kind != mem.Disk:
-			advice += ", or let more of it be spilled, with disk and spill_dir"
-		}
-		return advice
-	case diskFull:
-		return "; name a disk with more room as spill_dir in the job's memory, or with --spill-dir"
-	}
-	return ""
-}
-
-// roundUp gives a limit of at least n bytes that one would write.
-func roundUp(n int64) size.Size {
-	unit := int64(1 << 10)
-	if n > 1<<20 {
-		unit = 1 << 20
-	}
-	return size.Size((n + unit - 1) / unit * unit)
 }

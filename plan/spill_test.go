@@ -140,7 +140,7 @@ func TestAJobSpillsToTheFolderItNames(t *testing.T) {
 	}
 }
 
-func TestAJobThatFindsNoMoreRoomOnDiskSaysWhatWouldDo(t *testing.T) {
+func TestAJobThatFindsNoMoreRoomOnDiskSaysWhatToTry(t *testing.T) {
 	dir := t.TempDir()
 	job := hoarding(t, "buffers: 16", "host: 4MiB, disk: 2MiB", dir)
 	err := job.Run(t.Context(), plan.Env{})
@@ -148,7 +148,8 @@ func TestAJobThatFindsNoMoreRoomOnDiskSaysWhatWouldDo(t *testing.T) {
 	if !errors.As(err, &failed) || !errors.Is(err, mem.ErrNoMemory) {
 		t.Fatalf("got %v", err)
 	}
-	const advice = "; in the job, say memory: {host: 5MiB}, or run it with --memory-host 5MiB, or let more of it be spilled, with disk and spill_dir"
+	const advice = ", the 2MiB of disk to spill to are used up, and everybody waits; this step lacked 1MiB; " +
+		"try memory: {disk: 64MiB} in the job, or --memory-disk 64MiB, or memory: {host: 8MiB} in the job, or --memory-host 8MiB"
 	if got := err.Error(); !strings.HasPrefix(got, `job.yaml:3:3: node "hog": mem: `) || !strings.HasSuffix(got, advice) {
 		t.Errorf("got %s", got)
 	}

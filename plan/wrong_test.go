@@ -190,6 +190,10 @@ job.yaml:9:28: memory: host: size "12x": unknown unit "x"; have B, KiB, kB, MiB,
 job.yaml:9:41: memory: device: limit "120%": a share is more than 0% and at most 100%
 job.yaml:9:55: memory: pinned: size "-1": a size cannot be negative; or write a share such as 25%, or unlimited
 job.yaml:9:65: memory: disk: expected a single value, got a list`},
+		{about: "sizes that are not", job: good + "memory: {host: 1.5, pinned: 1e9, device: 64MuB}\n", want: `
+job.yaml:9:16: memory: host: size "1.5": there is no part of a byte; did you mean 1.5MiB or 1.5GiB?
+job.yaml:9:29: memory: pinned: size "1e9": a size has no exponent; write it with a unit, such as 1GB, or in full; or write a share such as 25%, or unlimited
+job.yaml:9:42: memory: device: size "64MuB": unknown unit "MuB"; did you mean "MiB"?`},
 		{about: "a share of nothing", job: good + "memory: {host: 0%}\n", want: `
 job.yaml:9:16: memory: host: limit "0%": a share is more than 0% and at most 100%`},
 		{about: "memory that is a size", job: good + "memory: 1GiB\n", want: `

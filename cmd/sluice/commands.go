@@ -149,11 +149,28 @@ func dispatch(ctx context.Context, args []string, std streams) (err error) {
 	case shown.err != nil:
 		return outputError{shown.err}
 	case err != nil:
-		return usageError{err.Error() + " (see sluice --help)"}
+		return usageError{err.Error() + misplaced(parser.Model, args) + " (see sluice --help)"}
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	command.Bind(std)
 	return command.Run()
+}
+
+// misplaced says, if the command line begins with a flag, which commands it belongs after.
+func misplaced(model *kong.Application, args []string) string {
+	flag, _, _ := strings.Cut(args[0], "=")
+	var commands []string
+	for _, command := range model.Children {
+		for _, known := range command.Flags {
+			if flag == "--"+known.Name || known.Short != 0 && flag == "-"+string(known.Short) {
+				commands = append(commands, "sluice "+command.Name)
+			}
+		}
+	}
+	if commands == nil {
+		return ""
+	}
+	return fmt.Sprintf("; %s goes after the command: %s", flag, strings.Join(commands, ", "))
 }
 
 // load reads the job that the flags name.

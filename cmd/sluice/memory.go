@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/monitor"
 	"github.com/seed14ed4225/sluice/plan"
@@ -26,31 +28,48 @@ type memoryFlags struct {
 // limitFlag is a mem.Limit as a flag.
 type limitFlag struct{ mem.Limit }
 
-// UnmarshalText reads a size, a share, or unlimited.
-func (f *limitFlag) UnmarshalText(text []byte) (err error) {
-	f.Limit, err = mem.ParseLimit(string(text))
+// Decode reads a size, a share, or unlimited.
+func (f *limitFlag) Decode(ctx *kong.DecodeContext) error {
+	text, err := valueOf(ctx, "a limit such as 64MiB, 25% or unlimited")
+	if err == nil {
+		f.Limit, err = mem.ParseLimit(text)
+	}
 	return err
+}
+
+// valueOf reads the value of a flag.
+func valueOf(ctx *kong.DecodeContext, what string) (string, error) {
+	token := ctx.Scan.Pop()
+	if !token.IsValue() {
+		return "", fmt.Errorf("expected %s after it", what)
+	}
+	return token.String(), nil
 }
 
 // folderFlag is a folder's name. An empty one is more likely a mistake than meant.
 type folderFlag string
 
-// UnmarshalText takes any name but the empty one.
-func (f *folderFlag) UnmarshalText(text []byte) error {
-	if len(text) == 0 {
-		return errors.New("the name of a folder is empty")
+// Decode takes any name but the empty one.
+func (f *folderFlag) Decode(ctx *kong.DecodeContext) error {
+	name, err := valueOf(ctx, "a folder")
+	if err == nil && name == "" {
+		err = errors.New("the name of a folder is empty")
 	}
-	*f = folderFlag(text)
-	return nil
+	*f = folderFlag(name)
+	return err
 }
 
 // compressionFlag is how to compress, or nil if the job is to say.
 type compressionFlag struct{ how *mem.Compression }
 
-// UnmarshalText reads off, lz4 or zstd.
-func (f *compressionFlag) UnmarshalText(text []byte) error {
+// Decode reads off, lz4 or zstd.
+func (f *compressionFlag) Decode(ctx *kong.DecodeContext) error {
+	text, err := valueOf(ctx, "off, lz4 or zstd")
+	if err != nil {
+		return err
+	}
 	for _, known := range []mem.Compression{mem.Off, mem.LZ4, mem.Zstd} {
-		if known.String() == string(text) {
+		if known.String() == text {
 			f.how = &known
 			return nil
 		}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/seed14ed4225/sluice"
 	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/plan"
@@ -25,9 +27,13 @@ type rowFormat table.Format
 
 var rowFormats = []string{string(table.FormatTable), string(table.FormatCSV), string(table.FormatJSON)}
 
-// UnmarshalText reads the value of --format.
-func (f *rowFormat) UnmarshalText(text []byte) error {
-	if !slices.Contains(rowFormats, string(text)) {
+// Decode reads the value of --format.
+func (f *rowFormat) Decode(ctx *kong.DecodeContext) error {
+	text, err := valueOf(ctx, strings.Join(rowFormats, ", "))
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(rowFormats, text) {
 		return fmt.Errorf("must be one of %s but got %q", strings.Join(rowFormats, ", "), text)
 	}
 	*f = rowFormat(text)
@@ -46,6 +52,9 @@ flags for it, which go before what the job says. What does not fit waits on disk
 is a folder for it:
 
   sluice run sorted.yaml --memory-host 64MiB --spill-dir /var/tmp --stats
+
+With --stats, "spilled" counts bytes each time they are moved, and the peak of disk is
+what was promised for them before compression.
 
 The exit status is 0 when all went well, 1 when the job failed while it ran, 2
 when the job or the command line is wrong, and 130 after Ctrl-C.`
@@ -81,7 +90,7 @@ func (c *runCommand) runIn(ctx context.Context, memory *mem.Resource, job *plan.
 		Stdout:  out,
 		Format:  table.Format(c.Format),
 		Memory:  memory,
-		Options: []sluice.NetworkOption{sluice.WithLogger(slog.New(slog.NewTextHandler(std.err, nil)))},
+		Options: []sluice.NetworkOption{sluice.WithLogger(slog.New(warnings{std.err}))},
 	})
 	if err != nil {
 		return err
