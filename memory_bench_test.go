@@ -40,7 +40,7 @@ func BenchmarkRoomyMemory(b *testing.B) {
 			}
 			run(sluice.WithMemory(r))
 			var ratios []float64
-			for i := 0; b.Loop() || i < 11; i++ {
+			for i := 0; i < max(b.N, 11); i++ {
 				var with, without time.Duration
 				if i%2 == 0 {
 					with, without = run(sluice.WithMemory(r)), run()

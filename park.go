@@ -56,6 +56,8 @@ func (c *Channel) park(ctx context.Context, w *waiter, reason wait.Reason) error
 // record notes for whom a waiter waits, so that a snapshot of the network finds it
 // in the list. Waits at a channel of another network, or of none, are recorded with
 // the node. Callers hold the lock.
+//
+//go:noinline
 func (c *Channel) record(w *waiter, node *wait.Node, reason wait.Reason) {
 	if w.node = node; node == nil {
 		return

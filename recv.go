@@ -18,10 +18,10 @@ import (
 //     is still in the channel
 func (c *Channel) Recv(ctx context.Context) (m Message, err error) {
 	c.lock()
-	if c.mu.sized {
-		return c.recvCargo(ctx)
-	}
 	if c.mu.count > 0 {
+		if c.mu.sized {
+			return c.recvCargo(ctx)
+		}
 		m = c.popPlain()
 		if c.mu.senders.first == nil && c.mu.ending == open {
 			c.mu.Unlock()
@@ -40,29 +40,36 @@ func (c *Channel) Recv(ctx context.Context) (m Message, err error) {
 // lock held and releases it.
 func (c *Channel) recvLater(ctx context.Context) (Message, error) {
 	if c.mu.ending != open {
-		defer c.mu.Unlock()
-		return Message{}, c.recvError()
+		err := c.recvError()
+		c.mu.Unlock()
+		return Message{}, err
 	}
 	w := c.mu.recvPool.take()
 	c.lineUp(&c.mu.receivers, w)
 	err := c.park(ctx, w, wait.ToReceive)
-	m := w.msg
-	if !w.cargo.fetching {
-		w.giveBack()
-		return m, err
+	if w.cargo.fetching {
+		return c.fetchGiven(ctx, w)
 	}
-	g := w.cargo
+	m := w.msg
 	w.giveBack()
-	err = c.fetched(ctx, &m, g)
 	return m, err
 }
 
-// recvCargo is Recv in a channel whose messages may own memory. It is called with the
-// lock held and releases it.
+// fetchGiven fetches the message that a waiter was given.
+//
+//go:noinline
+func (c *Channel) fetchGiven(ctx context.Context, w *waiter) (Message, error) {
+	m, g := w.msg, w.cargo
+	w.giveBack()
+	err := c.fetched(ctx, &m, g)
+	return m, err
+}
+
+// recvCargo is Recv in a channel whose messages may own memory, and that has one. It is
+// called with the lock held and releases it.
+//
+//go:noinline
 func (c *Channel) recvCargo(ctx context.Context) (Message, error) {
-	if c.mu.count == 0 {
-		return c.recvLater(ctx)
-	}
 	m, g := c.pop()
 	c.lendOut(&g)
 	var woken wakeList

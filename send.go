@@ -32,9 +32,7 @@ func (c *Channel) Send(ctx context.Context, m *Message) error {
 		}()
 	}
 	if _, ok := m.payload.(content); ok {
-		g := cargoOf(m.payload)
-		c.lock()
-		return c.sendSlowly(ctx, m, g.orNil())
+		return c.sendCargo(ctx, m)
 	}
 	c.lock()
 	if c.mu.receivers.first == nil && c.accepts(0) {
@@ -44,6 +42,16 @@ func (c *Channel) Send(ctx context.Context, m *Message) error {
 		return nil
 	}
 	return c.sendSlowly(ctx, m, nil)
+}
+
+// sendCargo is Send for payloads that own memory. It is apart, and never inlined, because
+// what lies on the stack of a node that waits counts a hundred thousand times.
+//
+//go:noinline
+func (c *Channel) sendCargo(ctx context.Context, m *Message) error {
+	g := cargoOf(m.payload)
+	c.lock()
+	return c.sendSlowly(ctx, m, g.orNil())
 }
 
 // sendSlowly is Send for payloads that own memory, and when somebody waits, at either
@@ -58,8 +66,9 @@ func (c *Channel) sendSlowly(ctx context.Context, m *Message, g *cargo) error {
 		return nil
 	}
 	if c.mu.ending != open {
-		defer c.mu.Unlock()
-		return c.sendError()
+		err := c.sendError()
+		c.mu.Unlock()
+		return err
 	}
 	w := c.mu.sendPool.take()
 	w.msg = *m

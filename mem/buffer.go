@@ -253,23 +253,35 @@ func (o *body) leave() {
 func ContentOf(buffers ...*Buffer) Content {
 	c := Content{Spillable: true}
 	for _, s := range shares(buffers) {
-		o := s.body
-		o.mu.Lock()
-		own := o.mu.refs == s.refs
-		if own {
-			c.Bytes[o.mu.at.kind] += o.n
-		}
-		if o.n > 0 && (!own || o.mu.at.account == nil || o.lost() != nil) {
-			c.Spillable = false
-		}
-		o.mu.Unlock()
+		s.body.mu.Lock()
+		s.body.addTo(&c, s.refs)
+		s.body.mu.Unlock()
 	}
 	c.Spillable = c.Spillable && c.Total() > c.Bytes[Disk]
 	return c
+}
+
+// addTo adds what somebody owns of a body to whom so many of its references belong.
+// Callers hold the lock.
+func (o *body) addTo(c *Content, refs int) {
+	own := o.mu.refs == refs
+	if own {
+		c.Bytes[o.mu.at.kind] += o.n
+	}
+	if o.n > 0 && (!own || o.mu.at.account == nil || o.lost() != nil) {
+		c.Spillable = false
+	}
 }
 
 // Content returns the bytes of the kind the buffer is in: none if it is shared, because
 // then they are not its own. A slice that is the only reference left owns the memory of the
 // whole buffer. It can be spilled if it is not on disk, counted by a resource, and not lost
 // with a write that has failed.
-func (b *Buffer) Content() Content { return ContentOf(b) }
+func (b *Buffer) Content() Content { // ContentOf without a list: every send asks
+	c := Content{Spillable: true}
+	o := b.lock()
+	o.addTo(&c, 1)
+	o.mu.Unlock()
+	c.Spillable = c.Spillable && c.Total() > c.Bytes[Disk]
+	return c
+}
