@@ -1,0 +1,173 @@
+package cudatest
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/seed14ed4225/sluice/device/cuda/internal/driver"
+)
+
+// A Kernel is a kernel in Go.
+type Kernel struct {
+	// Params are the sizes of the parameters in bytes.
+	Params []int
+
+	// Run does what the kernel does, with all its threads. The arguments are the bits
+	// of each; a pointer is turned into memory by bytes, which fails if there are
+	// not n bytes of live device memory at that address. An error is a mistake that
+	// [Sim.Check] reports.
+	Run func(threads int64, args []uint64, bytes func(at uint64, n int64) ([]byte, error)) error
+}
+
+// AddKernel puts a kernel into every module that is loaded from now on whose image
+// mentions its name.
+func (s *Sim) AddKernel(name string, k Kernel) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.kernels[name] = &k
+}
+
+// A simFunction is a kernel of a module.
+type simFunction struct {
+	*Kernel
+	of *simModule
+}
+
+type simModule struct {
+	dev       *simDevice
+	functions map[string]driver.Function
+}
+
+// ModuleLoadDataEx is of the driver. An image in which no kernel is mentioned does not
+// compile.
+func (s *Sim) ModuleLoadDataEx(image []byte) (driver.Module, string, driver.Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, r := s.enter("cuModuleLoadDataEx")
+	if r != driver.Success {
+		return 0, "", r
+	}
+	m := &simModule{dev: d, functions: map[string]driver.Function{}}
+	for name, k := range s.mu.kernels {
+		if bytes.Contains(image, []byte(name)) {
+			f := driver.Function(s.handle())
+			m.functions[name] = f
+			s.mu.functions[f] = &simFunction{k, m}
+		}
+	}
+	if len(m.functions) == 0 {
+		return 0, "simulated: line 1: no kernel that was added is mentioned", driver.InvalidPTX
+	}
+	h := driver.Module(s.handle())
+	s.mu.modules[h] = m
+	return h, "", driver.Success
+}
+
+// ModuleUnload is of the driver.
+func (s *Sim) ModuleUnload(h driver.Module) driver.Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	const call = "cuModuleUnload"
+	if d, r := s.enter(call); d == nil {
+		return r
+	}
+	m := s.mu.modules[h]
+	if m == nil {
+		return s.violate(driver.InvalidHandle, "%s: there is no module %#x", call, h)
+	}
+	for _, f := range m.functions {
+		delete(s.mu.functions, f)
+	}
+	delete(s.mu.modules, h)
+	return driver.Success
+}
+
+// ModuleGetFunction is of the driver.
+func (s *Sim) ModuleGetFunction(h driver.Module, name string) (driver.Function, driver.Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	const call = "cuModuleGetFunction"
+	if _, r := s.enter(call); r != driver.Success {
+		return 0, r
+	}
+	m := s.mu.modules[h]
+	if m == nil {
+		return 0, s.violate(driver.InvalidHandle, "%s: there is no module %#x", call, h)
+	}
+	f, is := m.functions[name]
+	if !is {
+		return 0, driver.NotFound
+	}
+	return f, driver.Success
+}
+
+func (s *Sim) function(call string, h driver.Function) (*simFunction, driver.Result) {
+	d, r := s.enter(call)
+	if r != driver.Success {
+		return nil, r
+	}
+	f := s.mu.functions[h]
+	if f == nil || f.of.dev != d {
+		return nil, s.violate(driver.InvalidHandle, "%s: there is no kernel %#x in this context", call, h)
+	}
+	return f, driver.Success
+}
+
+// FuncGetParamInfo is of the driver.
+func (s *Sim) FuncGetParamInfo(h driver.Function, index int) (uint64, driver.Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, r := s.function("cuFuncGetParamInfo", h)
+	switch {
+	case r != driver.Success:
+		return 0, r
+	case index >= len(f.Params):
+		return 0, driver.InvalidValue
+	}
+	return uint64(f.Params[index]), driver.Success
+}
+
+// OccupancyMaxPotentialBlockSize is of the driver.
+func (s *Sim) OccupancyMaxPotentialBlockSize(h driver.Function, _ uint64) (minGrid, block int, r driver.Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, r = s.function("cuOccupancyMaxPotentialBlockSize", h)
+	return 4, 128, r
+}
+
+// LaunchKernel is of the driver.
+func (s *Sim) LaunchKernel(h driver.Function, shape driver.Shape, sh driver.Stream, values []uint64) driver.Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	const call = "cuLaunchKernel"
+	f, r := s.function(call, h)
+	if r != driver.Success {
+		return r
+	}
+	d := f.of.dev
+	st, r := s.stream(call, d, sh)
+	if r != driver.Success {
+		return r
+	}
+	threads := int64(1)
+	for _, n := range []uint32{shape.GridX, shape.GridY, shape.GridZ, shape.BlockX, shape.BlockY, shape.BlockZ} {
+		threads *= int64(n)
+	}
+	if perBlock := int64(shape.BlockX) * int64(shape.BlockY) * int64(shape.BlockZ); threads == 0 || perBlock > 1024 {
+		return driver.InvalidValue
+	}
+	if len(values) != len(f.Params) {
+		return s.violate(driver.InvalidValue, "%s: %d arguments for %d parameters", call, len(values), len(f.Params))
+	}
+	args := append([]uint64(nil), values...)
+	st.push(func() error {
+		err := f.Run(threads, args, func(at uint64, n int64) ([]byte, error) {
+			return s.bytes(call, d, driver.Pointer(at), uint64(n))
+		})
+		if err != nil {
+			return fmt.Errorf("kernel: %w", err)
+		}
+		return nil
+	})
+	return driver.Success
+}

@@ -1,0 +1,45 @@
+// Package cuda is a [device.Device] on an NVIDIA GPU.
+//
+// Nothing is needed to build it: no cgo, no CUDA toolkit. The driver's library is loaded
+// when a device is opened, on Linux with amd64 or arm64; where there is none, or the
+// program was built with the tag nocuda, [Open] says so.
+//
+//	d, err := cuda.Open(0, cuda.Options{})
+//	if errors.Is(err, cuda.ErrUnavailable) || errors.Is(err, cuda.ErrNoDevice) {
+//		return device.NewHost(device.HostOptions{})
+//	}
+//
+// # What goes where
+//
+// Each stream is a stream of the driver. Copies between device and pinned memory, fills of
+// device memory, allocations and frees are given to it at once, and the device does them
+// by itself. What Go has a part in holds its stream: what is queued behind waits in the
+// program, and is given to the driver when that part is done. These are
+//
+//   - functions ([device.Stream.Do]): nothing can make the driver skip work it has, so
+//     what is behind a function that may fail is not there yet;
+//   - copies to ordinary memory, those of more than a megabyte from it, and whatever
+//     begins and ends in host memory. They go by way of a few pinned buffers. Use
+//     pinned memory where speed matters;
+//   - a wait for an event of a stream that is itself held, or of another device.
+//
+// # Threads and contexts
+//
+// A device works on its primary context, which it shares with other code of the process
+// that uses the same device. Every call of the driver makes the context current on the
+// thread it happens to be on, and leaves it so: code that expects another context to be
+// current has to set it itself, as a goroutine must anyway, because it moves between
+// threads. No thread is held by a goroutine that waits, and the driver never calls
+// back: one goroutine asks for the events that somebody waits for, and exists only while
+// somebody does.
+//
+// # When it fails
+//
+// A call of the driver that is refused is an *[Error], within the *[device.OpError] of the
+// operation. An error after which the driver refuses everything, such as that of a
+// kernel that wrote where it must not, makes the device fail for good
+// (*[device.FailedError]). Which operation it was the driver does not say; the error names the
+// kernels that may have been running. All who use the device's primary context in this
+// process see the same. Closing the device gives
+// the context up; if nobody else in the process holds it, the device can be opened again.
+package cuda
