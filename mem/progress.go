@@ -13,15 +13,41 @@ import "time"
 // Who waits is known of nodes of networks, which record their waits. A node of several
 // goroutines counts as waiting if one of them waits, though another may compute: then
 // memory that was set aside is given out early, which does no harm. But for a request
-// to fail the standstill must have lasted for a while, and nobody outside of a node may
-// hold memory, of whom nothing is known.
+// to fail the standstill must have lasted for a while, and for long while the process
+// computes, or somebody outside of a node holds memory, of whom nothing is known.
 
 // How long nothing may have moved before a request fails, and how long if somebody
-// outside of a node has memory, of whom nothing is known: it may come back, or not.
+// outside of a node has memory, of whom nothing is known, or the process computes.
 const (
-	standstill        = time.Second
-	outsideStandstill = 30 * time.Second
+	standstill     = time.Second
+	longStandstill = 30 * time.Second
 )
+
+// A stillness is how long nothing has moved. A process that computes meanwhile has
+// perhaps a goroutine that will give memory back, of a node that seems to wait because
+// another goroutine of it does: that counts as if it moved, for a while.
+type stillness struct {
+	since time.Time
+	quiet time.Time     // since when the process has hardly computed,
+	cpu   time.Duration // of which it had used so much then
+}
+
+func since(now time.Time) stillness { return stillness{now, now, cpuTime()} }
+
+// lasts reports whether it has lasted for so long without computing, or long in any case.
+func (s *stillness) lasts(patience time.Duration) bool {
+	const hardly = 5 // a fifth of one processor
+	now := time.Now()
+	quiet := now.Sub(s.quiet)
+	if quiet < patience {
+		return false
+	}
+	if cpu := cpuTime(); cpu-s.cpu > quiet/hardly && now.Sub(s.since) < longStandstill {
+		s.quiet, s.cpu = now, cpu
+		return false
+	}
+	return true
+}
 
 // A member is somebody who runs in a scope of the resource and can tell whether it stands
 // still.
@@ -58,7 +84,7 @@ func (p *pool) progress() bool {
 	p.mu.Lock()
 	moves += p.mu.turns
 	if !still || moves != p.mu.stillMoves {
-		p.mu.stillSince, p.mu.stillMoves = time.Now(), moves
+		p.mu.still, p.mu.stillMoves = since(time.Now()), moves
 	}
 	if !still {
 		p.mu.Unlock()
@@ -73,9 +99,9 @@ func (p *pool) progress() bool {
 	q := p.mu.queue.first
 	patience := standstill
 	if p.mu.outside != 0 {
-		patience = outsideStandstill
+		patience = longStandstill
 	}
-	if q == nil || time.Since(p.mu.stillSince) < patience {
+	if q == nil || !p.mu.still.lasts(patience) {
 		p.mu.Unlock()
 		return false
 	}

@@ -2,6 +2,7 @@ package mem_test
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -173,4 +174,24 @@ func TestWhoOverbooksGetsWhatOthersWouldFailFor(t *testing.T) {
 			t.Errorf("over by %v, want %v", over, want)
 		}
 	})
+}
+
+// In real time: it is about what the processors do.
+func TestNobodyFailsSoonWhileTheProcessComputes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it computes for longer than a standstill has to last")
+	}
+	r, s, held := full(t, 6*k)
+	s.still.Store(true)
+	asked := make(chan error, 1)
+	go func() {
+		res, err := r.Reserve(inNode(t.Context(), "asker"), mem.Host, 4*k)
+		res.Release()
+		asked <- err
+	}()
+	for began := time.Now(); time.Since(began) < 1500*time.Millisecond; { // as another goroutine of a node that waits
+		runtime.Gosched()
+	}
+	held.Release()
+	errIs(t, <-asked, nil)
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/seed14ed4225/sluice/device"
 	"github.com/seed14ed4225/sluice/internal/extent"
@@ -65,7 +64,7 @@ type pool struct {
 		spillError *SpillError // of the latest spill, nil if it went well
 		outside    int64       // bytes taken by those who run in no node
 		turns      uint64      // changes whenever memory is given or given back
-		stillSince time.Time   // everybody has waited, with
+		still      stillness   // that everybody has waited, with
 		stillMoves uint64      // this many moves made
 	}
 }
