@@ -149,7 +149,8 @@ func (c *Channel) restore(ctx context.Context, m *Message, need int64) error {
 }
 
 // putBack puts a message to the front of the queue again, behind those that were put back
-// and had left before it, and returns what its receiver gets. If the channel has ended meanwhile, the message stays with the caller. Callers hold the lock.
+// and had left before it, and returns what its receiver gets. If the channel has ended
+// meanwhile, the message stays with the caller. Callers hold the lock.
 func (c *Channel) putBack(m *Message, g cargo, err error, woken *wakeList) error {
 	c.mu.received--
 	c.mu.bytesReceived -= g.bytes

@@ -172,9 +172,17 @@ func (p *pool) withdraw(q *request) bool {
 // served follows whatever gives memory back, with the lock held, and releases it. It
 // grants requests in order: one is passed over only by those that want none of its kinds.
 func (p *pool) served() {
+	if p.serve() {
+		p.nudge()
+	}
+}
+
+// serve is served without a word to the spiller: for what that itself gives back, or it would
+// try again at once, and for ever, what has just failed. It returns whether anybody waited.
+func (p *pool) serve() bool {
 	if p.mu.queue.first == nil {
 		p.mu.Unlock()
-		return
+		return false
 	}
 	var woken []*request
 	var wanted [Kinds]bool
@@ -196,7 +204,7 @@ func (p *pool) served() {
 	}
 	p.mu.Unlock()
 	signal(woken)
-	p.nudge()
+	return true
 }
 
 // settle gives a request its outcome. Callers hold the lock, and signal it after.

@@ -137,7 +137,11 @@ func (res *Reservation) Release() {
 	res.left, res.released = Amount{}, true
 	p.untake(res.account, left)
 	p.turn(res.account)
-	p.served() // unlocks
+	if res.account == p.own {
+		p.serve() // unlocks
+	} else {
+		p.served() // unlocks
+	}
 }
 
 // GiveBack returns n bytes of a kind early, for who finds that it needs less. It

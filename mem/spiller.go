@@ -19,7 +19,6 @@ type spiller struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	gone   sync.WaitGroup
-	inVain bool // it has just tried something and freed nothing
 }
 
 // atOnce is how many victims are spilled at a time. Each is written in several blocks
@@ -106,15 +105,6 @@ func (p *pool) relief() {
 			look = firstLook
 			continue
 		}
-		if p.spilling.inVain {
-			// What it took for that, and gave back, has nudged itself: it would try again at
-			// once, and for ever.
-			p.spilling.inVain = false
-			select {
-			case <-p.spilling.nudged:
-			default:
-			}
-		}
 		timer.Reset(look)
 		select {
 		case <-p.spilling.nudged:
@@ -182,9 +172,7 @@ func (p *pool) spill(k Kind, want int64) (freed int64) {
 	}
 	r.all.Wait()
 	// What a payload says that it freed is not what counts.
-	freed = min(r.freed, p.returned(k)-before)
-	p.spilling.inVain = p.spilling.inVain || r.tried && freed == 0
-	return freed
+	return min(r.freed, p.returned(k)-before)
 }
 
 // A round is one spill of several victims.
@@ -200,7 +188,6 @@ type round struct {
 	planned int64 // bytes of them
 	freed   int64
 	errors  int
-	tried   bool
 }
 
 // tooManyErrors end a round: it is the disk then, and not the victims.
@@ -262,7 +249,6 @@ func (r *round) spill(c candidate, to Kind, res *Reservation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.freed += freed
-	r.tried = true
 }
 
 // errExited is what is left when Spill leaves by runtime.Goexit.

@@ -2,7 +2,6 @@ package ops
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -72,13 +71,3 @@ type inHand struct{ mem.Spillable }
 func (h *inHand) Victims(_ mem.Kind, yield func(mem.Victim) bool) { yield(h) }
 
 func (h *inHand) NeededIn() time.Duration { return 0 }
-
-// Spill turns a panic of the payload, in a goroutine that is not the node's, into an error.
-func (h *inHand) Spill(ctx context.Context, res *mem.Reservation) (freed int64, err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = errors.Join(err, fmt.Errorf("panic: %v", value))
-		}
-	}()
-	return h.Spillable.Spill(ctx, res)
-}
