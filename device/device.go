@@ -53,6 +53,10 @@ type Properties struct {
 type MemoryInfo struct {
 	Total int64
 	Free  int64
+
+	// Others is what others than this device have of it, such as other processes, the
+	// driver itself, or the same GPU opened twice; 0 where that is not known.
+	Others int64
 }
 
 // A Place is where bytes lie, as seen from a device.

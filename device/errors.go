@@ -62,10 +62,18 @@ type OutOfMemoryError struct {
 	Asked int64 // bytes
 	Free  int64 // at that moment, not necessarily in one piece
 	Total int64
+
+	// Others is what others than this device have of it, such as other processes; 0
+	// where that is not known.
+	Others int64
 }
 
 func (e *OutOfMemoryError) Error() string {
-	return fmt.Sprintf("out of %s memory: asked for %d bytes, %d of %d are free", e.Place, e.Asked, e.Free, e.Total)
+	says := fmt.Sprintf("out of %s memory: asked for %d bytes, %d of %d are free", e.Place, e.Asked, e.Free, e.Total)
+	if e.Others > 0 {
+		says += fmt.Sprintf(", others use %d", e.Others)
+	}
+	return says
 }
 
 // Is makes the error match [ErrOutOfMemory].

@@ -2,6 +2,7 @@ package device_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,13 +15,13 @@ import (
 // work is done, or by itself if it was told to watch.
 type polled struct {
 	done  bool
-	polls int
+	polls atomic.Int64
 	poll  func() // if not nil, is called when the event is polled
 	watch []*device.Event
 }
 
 func (p *polled) Poll(e *device.Event) {
-	p.polls++
+	p.polls.Add(1)
 	if p.poll != nil {
 		p.poll()
 	}
@@ -35,8 +36,8 @@ func TestAnEventIsOnlyWatchedWhenSomebodyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var source polled
 		e := device.NewEvent("s", &source)
-		if done, _ := e.Query(); done || source.polls != 1 || len(source.watch) != 0 {
-			t.Errorf("Query = %v after %d polls, %d watched", done, source.polls, len(source.watch))
+		if done, _ := e.Query(); done || source.polls.Load() != 1 || len(source.watch) != 0 {
+			t.Errorf("Query = %v after %d polls, %d watched", done, source.polls.Load(), len(source.watch))
 		}
 		results := make(chan error)
 		for range 3 {
@@ -51,9 +52,9 @@ func TestAnEventIsOnlyWatchedWhenSomebodyWaits(t *testing.T) {
 		for range 3 {
 			errIs(t, <-results, errTest)
 		}
-		polls := source.polls
-		if _, err := e.Query(); err != errTest || source.polls != polls { //nolint:errorlint // exactly this
-			t.Errorf("Query = %v after %d more polls", err, source.polls-polls)
+		polls := source.polls.Load()
+		if _, err := e.Query(); err != errTest || source.polls.Load() != polls { //nolint:errorlint // exactly this
+			t.Errorf("Query = %v after %d more polls", err, source.polls.Load()-polls)
 		}
 	})
 }

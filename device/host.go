@@ -26,6 +26,7 @@ type Host struct {
 	name    string
 	workers int
 	faults  *Faults
+	tracer  *Tracer
 	device  hostMemory
 	pinned  hostMemory
 	copier  copier
@@ -52,6 +53,7 @@ type HostOptions struct {
 	PinnedMemory int64   // limit in bytes; default a quarter of the machine's memory
 	Workers      int     // copies in progress at once; default GOMAXPROCS
 	Faults       *Faults // to fail on purpose, in tests; nil for none
+	Trace        Trace   // is told what the device has done; nil for nobody
 }
 
 // NewHost makes a host device. It starts no goroutine and takes no memory yet. The
@@ -78,7 +80,7 @@ func NewHost(opts HostOptions) (*Host, error) {
 	if opts.Workers == 0 {
 		opts.Workers = runtime.GOMAXPROCS(0)
 	}
-	d := &Host{name: opts.Name, workers: opts.Workers, faults: opts.Faults, ended: make(chan struct{})}
+	d := &Host{name: opts.Name, workers: opts.Workers, faults: opts.Faults, tracer: NewTracer(opts.Trace), ended: make(chan struct{})}
 	d.device.init(InDevice, opts.DeviceMemory)
 	d.pinned.init(InPinned, opts.PinnedMemory)
 	d.copier.workers = opts.Workers
@@ -215,6 +217,7 @@ func (d *Host) Close() error {
 		return nil
 	}
 	defer d.leave()
+	d.tracer.Close()
 	return d.ledger.close(d.name)
 }
 

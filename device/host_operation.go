@@ -6,7 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// Op is a kind of operation that a test can make fail, see [Faults].
+// Op is a kind of operation: one that a test can make fail, see [Faults], or of which a
+// [Trace] is told.
 type Op uint8
 
 // The operations of a stream. Recording an event and waiting for one cannot fail.
@@ -18,7 +19,27 @@ const (
 	OpDo
 	opRecord
 	opWait
+	OpKernel // a kernel is launched: what runs on this device are functions
 )
+
+// String gives the operation as reports name it.
+func (o Op) String() string {
+	switch o {
+	case OpAlloc:
+		return "allocation"
+	case OpFree:
+		return "free"
+	case OpCopy:
+		return "copy"
+	case OpFill:
+		return "fill"
+	case OpDo:
+		return "function"
+	case OpKernel:
+		return "kernel"
+	}
+	return fmt.Sprintf("device.Op(%d)", uint8(o))
+}
 
 // operation is an operation of a stream, queued or about to be.
 type operation struct {

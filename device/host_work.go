@@ -1,6 +1,9 @@
 package device
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // work does what is in the queue, until there is nothing left or the stream is
 // suspended.
@@ -58,7 +61,14 @@ func (s *hostStream) next() bool {
 // do does an operation that can fail.
 func (s *hostStream) do(o *operation) {
 	err := errors.New("it called runtime.Goexit")
+	var begin time.Time
+	if s.dev.tracer != nil {
+		begin = time.Now()
+	}
 	defer func() {
+		if s.dev.tracer != nil {
+			s.tell(o, begin, err)
+		}
 		if err != nil {
 			s.fail(o, err)
 		}
@@ -76,6 +86,20 @@ func (s *hostStream) do(o *operation) {
 		err = nil
 	case OpDo:
 		err = call(o.f)
+	}
+}
+
+// tell tells of an operation that is over.
+func (s *hostStream) tell(o *operation, begin time.Time, err error) {
+	a := Activity{Device: s.dev.name, Stream: s.name, Op: o.kind, Name: o.name, Begin: begin, End: time.Now(), Err: err}
+	switch o.kind {
+	case OpCopy:
+		a.From, a.To, a.Bytes = o.src.Place(), o.dst.Place(), o.dst.Len()
+	case OpFill:
+		a.To, a.Bytes = o.dst.Place(), o.dst.Len()
+	}
+	if a.Bytes > 0 || o.kind == OpDo {
+		s.dev.tracer.Tell(a)
 	}
 }
 

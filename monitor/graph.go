@@ -1,6 +1,6 @@
-// Package monitor shows a network to people. It works from a
-// [sluice.Snapshot], which can be taken at any time and needs no cooperation
-// from the nodes.
+// Package monitor shows a network to people, and what devices did. Networks are shown
+// from a [sluice.Snapshot], which can be taken at any time and needs no cooperation
+// from the nodes; a [Timeline] is told by the devices.
 package monitor
 
 import (

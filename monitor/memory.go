@@ -1,9 +1,7 @@
 package monitor
 
 import (
-	"fmt"
 	"math"
-	"strings"
 
 	"github.com/seed14ed4225/sluice/internal/size"
 	"github.com/seed14ed4225/sluice/mem"
@@ -44,21 +42,7 @@ func Memory(s mem.Stats) string {
 	if len(rows) == 1 {
 		return ""
 	}
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], len(cell))
-		}
-	}
-	var b strings.Builder
-	for _, row := range rows {
-		line := fmt.Sprintf("%-*s", widths[0], row[0])
-		for i, cell := range row[1:] {
-			line += fmt.Sprintf("  %*s", widths[i+1], cell)
-		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
-	}
-	return b.String()
+	return table(rows)
 }
 
 func limitOf(n int64) string {

@@ -27,14 +27,18 @@ type Device struct {
 	least    int // priority, which CUDA counts downwards
 	greatest int
 
-	own     *stream // frees what is left at the end, and is asked how the device is
-	pinned  pinnedMemory
-	staging pinnedMemory
-	poller  poller
-	ledger  ledger
-	events  handles
-	streams atomic.Int64  // how many were made, for names
-	ended   chan struct{} // closed when the device fails or is closed
+	own      *stream // frees what is left at the end, and is asked how the device is
+	pinned   pinnedMemory
+	staging  pinnedMemory
+	poller   poller
+	ledger   ledger
+	programs programs
+	events   handles
+	stamps   handles // with the time
+	tracer   *device.Tracer
+	clock    clock
+	streams  atomic.Int64  // how many were made, for names
+	ended    chan struct{} // closed when the device fails or is closed
 
 	// active counts the streams with a worker, and one for the device until it is
 	// closed. Who brings it to zero is the last that may call the driver.
@@ -55,7 +59,9 @@ func newDevice(drv driver.Driver, at driver.Device, info Info, opts Options) *De
 	d.pinned.init(d, opts.PinnedMemory)
 	d.staging.init(d, stagingLimit)
 	d.poller.init(d)
-	d.events.dev = d
+	d.events.dev, d.events.flags = d, driver.EventDisableTiming
+	d.stamps.dev, d.stamps.flags = d, driver.EventDefault
+	d.tracer, d.clock.dev = device.NewTracer(opts.Trace), d
 	d.mu.open = map[*stream]struct{}{}
 	d.mu.modules = map[driver.Module]struct{}{}
 	d.mu.blocks = map[driver.Pointer]struct{}{}
@@ -141,7 +147,11 @@ func (d *Device) memory() (info device.MemoryInfo, err error) {
 		}
 		return device.MemoryInfo{Total: d.info.Memory}, err
 	}
-	return device.MemoryInfo{Total: int64(total), Free: int64(min(total, free+reserved-min(used, reserved)))}, nil
+	// What is neither free nor in the pool is of others. The two were not asked at one moment.
+	kept := reserved - min(used, reserved)
+	return device.MemoryInfo{
+		Total: int64(total), Free: int64(min(total, free+kept)), Others: int64(total - min(total, free+reserved)),
+	}, nil
 }
 
 // NewStream makes a stream that does not wait for the default stream.
@@ -264,6 +274,7 @@ func (d *Device) fail(cause error) error {
 // Close returns, unless a function or work on the device is still in progress: then it
 // goes when that has ended.
 func (d *Device) Close() error {
+	d.settle()
 	d.mu.Lock()
 	if d.mu.closed {
 		d.mu.Unlock()
@@ -279,6 +290,7 @@ func (d *Device) Close() error {
 	for _, s := range d.all() {
 		s.abandon(err, true)
 	}
+	d.tracer.Close()
 	leak := d.ledger.close(d.name)
 	if d.idle() {
 		d.leave()
@@ -291,6 +303,18 @@ func (d *Device) Close() error {
 		}()
 	}
 	return leak
+}
+
+// settle tells the tracer what has been done, as far as it is over.
+func (d *Device) settle() {
+	if d.tracer == nil {
+		return
+	}
+	for _, s := range d.all() {
+		s.mu.Lock()
+		s.resolve()
+		s.mu.Unlock()
+	}
 }
 
 // idle returns whether nothing is in progress on the device, or never will be.
@@ -332,6 +356,7 @@ func (d *Device) giveBack() {
 		d.drv.ModuleUnload(m)
 	}
 	d.events.destroy()
+	d.stamps.destroy()
 	for _, s := range d.all() {
 		if s.handle != 0 {
 			d.drv.StreamDestroy(s.handle)

@@ -1,6 +1,7 @@
 package cuda_test
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -22,12 +23,48 @@ func TestTheDevicePassesTheSuiteOnASimulatedDriver(t *testing.T) {
 				sims.Store(d, sim)
 				return d
 			}, devicetest.Caps{
+				ExactMemory: true,
 				Break: func(d device.Device) error {
 					sim, _ := sims.Load(d)
 					sim.(*cudatest.Sim).Break(0, 700)
 					return nil
 				},
+				Faults: func(d device.Device) devicetest.Faults {
+					sim, _ := sims.Load(d)
+					return simFaults{sim.(*cudatest.Sim)}
+				},
 			})
 		})
 	}
+}
+
+// simFaults make a device misbehave by way of its driver.
+type simFaults struct{ sim *cudatest.Sim }
+
+var callsOf = map[device.Op]string{
+	device.OpAlloc: "cuMemAllocFromPoolAsync", device.OpFree: "cuMemFreeAsync",
+	device.OpCopy: "cuMemcpyDtoHAsync", device.OpFill: "cuMemsetD8Async",
+}
+
+func (f simFaults) Fail(op device.Op, nth int) func(error) bool {
+	call, some := callsOf[op]
+	if !some {
+		return nil // the driver has no part in functions
+	}
+	f.sim.Fail(call, nth, 1)
+	return func(err error) bool {
+		var why *cuda.Error
+		return errors.As(err, &why) && why.Call == call && why.Code == 1
+	}
+}
+
+func (f simFaults) Exhaust() {
+	for nth := 1; nth <= 2; nth++ { // it tries again after it has given back what it keeps
+		f.sim.Fail(callsOf[device.OpAlloc], nth, 2)
+	}
+}
+
+func (f simFaults) Hang(op device.Op, nth int) (<-chan struct{}, func()) {
+	h := f.sim.HangWork(callsOf[op], nth)
+	return h.Reached(), h.Release
 }

@@ -74,8 +74,9 @@ type handle struct {
 
 // handles keeps the events of the driver that are free.
 type handles struct {
-	dev *Device
-	mu  struct {
+	dev   *Device
+	flags uint32 // what the driver makes them with
+	mu    struct {
 		sync.Mutex
 		free []*handle
 		all  []*handle
@@ -94,7 +95,7 @@ func (h *handles) take() (*handle, error) {
 	}
 	e := &handle{refs: 1}
 	err := h.dev.call("cuEventCreate", func() (r driver.Result) {
-		e.event, r = h.dev.drv.EventCreate(driver.EventDisableTiming)
+		e.event, r = h.dev.drv.EventCreate(h.flags)
 		return r
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed14ed4225/sluice/device"
 	"github.com/seed14ed4225/sluice/device/cuda/internal/driver"
+	"github.com/seed14ed4225/sluice/device/cuda/internal/ptx"
 )
 
 // A Shape says how many threads a kernel is launched with: a grid of blocks of threads, in
@@ -33,19 +34,25 @@ type launch struct {
 // Launch queues the kernel on a stream of its device. The arguments are those of the
 // kernel, in order: int32, uint32, int64, uint64, float32, float64 for the types of these
 // sizes, and for a pointer a [device.Span] or a *[device.Block], of device or pinned memory,
-// which must live until the kernel has run. Their number and sizes are checked if the
-// driver knows what the kernel wants, from CUDA 12.4 on; before, a mistake here does
-// harm. What the kernel does with the memory nobody can check.
+// which must live until the kernel has run. Their number and sizes are checked against
+// what the module's PTX says, or the driver, which knows from CUDA 12.4 on; of a cubin on an
+// older driver nobody does, and a mistake does harm. PTX also tells numbers with a
+// fraction from others. What the kernel does with the memory nobody can check.
 //
-// The error is as those of [device.Stream]. A kernel that faults makes the device fail.
+// Launch returns at once. The error is as those of [device.Stream]; nothing was queued then.
+// A closed module is [device.ErrClosed]. A kernel that faults makes the device fail, with a
+// *[device.FailedError] that names it.
 func (f *Function) Launch(on device.Stream, shape Shape, args ...any) error {
 	s, ok := on.(*stream)
 	if !ok || s.dev != f.dev {
-		return fmt.Errorf("device %q: kernel %q: stream %q is of device %q", f.dev.name, f.name, on.Name(), on.Device().Properties().Name)
+		return fmt.Errorf("device %q: kernel %q: stream %q is of device %q: load the module there, too", f.dev.name, f.name, on.Name(), on.Device().Properties().Name)
+	}
+	if err := f.of.closedErr(); err != nil {
+		return f.dev.said(s, &operation{kind: opLaunch, name: f.name}, err)
 	}
 	o := operation{kind: opLaunch, name: f.name, launch: &launch{f: f}}
 	var err error
-	if o.launch.shape, err = shape.check(); err != nil {
+	if o.launch.shape, err = shape.check(&f.limits); err != nil {
 		return f.dev.opError(s, &o, err)
 	}
 	if o.launch.values, err = f.check(args); err != nil {
@@ -54,20 +61,26 @@ func (f *Function) Launch(on device.Stream, shape Shape, args ...any) error {
 	return s.queue(&o)
 }
 
-func (s Shape) check() (driver.Shape, error) {
-	all := [...]int{s.Grid[0], s.Grid[1], s.Grid[2], s.Block[0], s.Block[1], s.Block[2]}
-	var is [len(all)]uint32
-	for i, n := range all {
-		if n < 0 || n > math.MaxInt32 {
-			return driver.Shape{}, fmt.Errorf("the grid is %v, the block %v: each number must be from 0 to %d", s.Grid, s.Block, math.MaxInt32)
+// check returns the shape as the driver wants it, or what is wrong with it.
+func (s Shape) check(l *limits) (driver.Shape, error) {
+	full := s
+	for _, numbers := range []*[3]int{&full.Grid, &full.Block} {
+		for i, n := range numbers {
+			if n < 0 || n > math.MaxInt32 {
+				return driver.Shape{}, fmt.Errorf("the grid is %v, the block %v: each number must be from 0 to %d", s.Grid, s.Block, math.MaxInt32)
+			}
+			numbers[i] = max(1, n)
 		}
-		is[i] = uint32(max(1, n))
 	}
 	if s.SharedBytes < 0 || s.SharedBytes > math.MaxInt32 {
 		return driver.Shape{}, fmt.Errorf("%d bytes of shared memory", s.SharedBytes)
 	}
+	if err := l.check(full); err != nil {
+		return driver.Shape{}, err
+	}
 	return driver.Shape{
-		GridX: is[0], GridY: is[1], GridZ: is[2], BlockX: is[3], BlockY: is[4], BlockZ: is[5],
+		GridX: uint32(full.Grid[0]), GridY: uint32(full.Grid[1]), GridZ: uint32(full.Grid[2]),
+		BlockX: uint32(full.Block[0]), BlockY: uint32(full.Block[1]), BlockZ: uint32(full.Block[2]),
 		SharedBytes: uint32(s.SharedBytes),
 	}, nil
 }
@@ -83,12 +96,33 @@ func (f *Function) check(args []any) ([]uint64, error) {
 		if err != nil {
 			return nil, fmt.Errorf("argument %d: %w", i, err)
 		}
-		if f.known && size != f.params[i] {
-			return nil, fmt.Errorf("argument %d: a %T of %d bytes, the kernel wants %d", i, arg, size, f.params[i])
+		if f.known {
+			if err := f.params[i].check(arg, size); err != nil {
+				return nil, fmt.Errorf("argument %d: %w", i, err)
+			}
 		}
 		values[i] = value
 	}
 	return values, nil
+}
+
+// check returns why an argument of a size is not for the parameter.
+func (p param) check(arg any, size uint64) error {
+	if size != p.bytes {
+		return fmt.Errorf("a %T of %d bytes, the kernel wants %d", arg, size, p.bytes)
+	}
+	fraction := false
+	switch arg.(type) {
+	case float32, float64:
+		fraction = true
+	}
+	switch {
+	case p.kind == ptx.Float && !fraction:
+		return fmt.Errorf("a %T, the kernel wants a float%d", arg, 8*p.bytes)
+	case p.kind == ptx.Integer && fraction:
+		return fmt.Errorf("a %T, the kernel wants an integer or a pointer of %d bytes", arg, p.bytes)
+	}
+	return nil
 }
 
 // value returns the bits of an argument, lowest first, and how many bytes count.

@@ -4,16 +4,21 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed14ed4225/sluice/device/cuda/internal/driver"
+	"github.com/seed14ed4225/sluice/device/cuda/internal/ptx"
+	"github.com/seed14ed4225/sluice/internal/suggest"
 )
 
 // A Module is compiled code on a device. Close it when no kernel of it will be launched
 // any more; closing the device closes what is left.
 type Module struct {
-	dev    *Device
-	name   string
-	handle driver.Module
+	dev     *Device
+	name    string
+	handle  driver.Module
+	kernels []ptx.Kernel // that the image says it has; nil if it is no PTX
+	closed  atomic.Bool
 
 	mu struct {
 		sync.Mutex
@@ -45,7 +50,7 @@ func (d *Device) Load(name string, image []byte) (*Module, error) {
 	if len(image) == 0 {
 		return nil, fmt.Errorf("device %q: module %q is empty", d.name, name)
 	}
-	m := &Module{dev: d, name: name}
+	m := &Module{dev: d, name: name, kernels: ptx.Kernels(image)}
 	m.mu.functions = map[string]*Function{}
 	var log string
 	err := d.ask("cuModuleLoadDataEx", func() (r driver.Result) {
@@ -85,13 +90,11 @@ func (m *Module) Close() error {
 	defer m.mu.Unlock()
 	d := m.dev
 	d.mu.Lock()
-	h := m.handle
-	_, loaded := d.mu.modules[h]
-	if h == 0 || !loaded || d.mu.err != nil { // goes with the device
+	if m.closed.Swap(true) || d.mu.err != nil { // it goes with the device
 		d.mu.Unlock()
 		return nil
 	}
-	m.handle = 0
+	h := m.handle
 	delete(d.mu.modules, h)
 	d.enter() // under the lock that Close takes before it gives up the device's own count
 	d.mu.Unlock()
@@ -99,67 +102,51 @@ func (m *Module) Close() error {
 	return d.call("cuModuleUnload", func() driver.Result { return d.drv.ModuleUnload(h) })
 }
 
+// closedErr returns what a closed module says.
+func (m *Module) closedErr() error {
+	if !m.closed.Load() {
+		return nil
+	}
+	return &closedError{fmt.Sprintf("device %q: module %q", m.dev.name, m.name)}
+}
+
 // Function returns a kernel of the module by its name in the PTX: C++ mangles names that are
-// not extern "C".
+// not extern "C". If there is none of that name, and the module is PTX, the error says which
+// there are. After Close it wraps [device.ErrClosed].
 func (m *Module) Function(name string) (*Function, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.closedErr(); err != nil {
+		return nil, err
+	}
 	if f := m.mu.functions[name]; f != nil {
 		return f, nil
 	}
-	if m.handle == 0 {
-		return nil, &closedError{fmt.Sprintf("device %q: module %q", m.dev.name, m.name)}
-	}
-	d := m.dev
-	f := &Function{dev: d, name: name}
-	err := d.ask("cuModuleGetFunction", func() (r driver.Result) {
-		if f.handle, r = d.drv.ModuleGetFunction(m.handle, name); r != driver.Success {
-			return r
-		}
-		_, f.block, r = d.drv.OccupancyMaxPotentialBlockSize(f.handle, 0)
-		if r != driver.Success {
-			return r
-		}
-		return f.learn()
+	f := &Function{dev: m.dev, of: m, name: name}
+	missing := false
+	err := m.dev.ask("cuModuleGetFunction", func() (r driver.Result) {
+		f.handle, r = m.dev.drv.ModuleGetFunction(m.handle, name)
+		missing = r == driver.NotFound
+		return r
 	})
-	if err != nil {
-		return nil, fmt.Errorf("device %q: module %q: kernel %q: %w", d.name, m.name, name, err)
+	if err == nil {
+		err = f.learn()
 	}
-	m.mu.functions[name] = f
-	return f, nil
-}
-
-// A Function is a kernel.
-type Function struct {
-	dev    *Device
-	name   string
-	handle driver.Function
-	block  int      // threads a block should have
-	known  bool     // whether the driver tells the parameters
-	params []uint64 // their sizes in bytes
-}
-
-// learn asks for the parameters.
-func (f *Function) learn() driver.Result {
-	for i := 0; ; i++ {
-		size, r := f.dev.drv.FuncGetParamInfo(f.handle, i)
-		switch r {
-		case driver.Success:
-			f.params = append(f.params, size)
-		case driver.InvalidValue: // there are no more
-			f.known = true
-			return driver.Success
-		case driver.NotSupported:
-			return driver.Success
-		default:
-			return r
-		}
+	if err == nil {
+		m.mu.functions[name] = f
+		return f, nil
 	}
+	hint := ""
+	if missing {
+		hint = suggest.Phrase(name, m.names())
+	}
+	return nil, fmt.Errorf("device %q: module %q: kernel %q: %w%s", m.dev.name, m.name, name, err, hint)
 }
 
-// Name returns the kernel's name.
-func (f *Function) Name() string { return f.name }
-
-// Threads returns how many threads of the kernel a block should have to keep the
-// device busy.
-func (f *Function) Threads() int { return f.block }
+func (m *Module) names() []string {
+	names := make([]string, len(m.kernels))
+	for i, k := range m.kernels {
+		names[i] = k.Name
+	}
+	return names
+}

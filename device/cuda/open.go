@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/seed14ed4225/sluice/device"
 	"github.com/seed14ed4225/sluice/device/cuda/internal/driver"
 	"github.com/seed14ed4225/sluice/internal/machine"
 )
@@ -22,6 +23,10 @@ type Options struct {
 	// synchronises, and costs time to get again. Default half of the device's memory;
 	// 1 keeps nothing, which is kind to other processes.
 	KeepMemory int64
+
+	// Trace is told what the device has done. See the package's doc for how well
+	// that is known.
+	Trace device.Trace
 }
 
 // Info says what a device is.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed14ed4225/sluice/device"
 	"github.com/seed14ed4225/sluice/device/cuda/internal/driver"
@@ -39,6 +40,8 @@ type stream struct {
 		flight  []mark      // recorded and not known to be over, in order
 		dirty   bool        // the driver has been given something since the last of these
 		watched int         // events that somebody waits for
+		timed   []*timing   // given to the driver and not told yet, in order
+		told    time.Time   // the end of what was told last
 		err     error       // what it failed with
 		ended   error       // the device has failed or is closed
 		closed  bool
@@ -192,7 +195,7 @@ func (s *stream) Free(b *device.Block) error {
 	switch {
 	case errors.Is(s.mu.ended, device.ErrClosed):
 		return s.mu.ended
-	case s.mu.ended != nil: // a device that has failed keeps its memory until it is closed
+	case s.gone(): // a device that has failed keeps its memory until it is closed
 	case s.mu.held:
 		s.hold(&o)
 	case o.place == device.InDevice && s.recall() != nil: // the same
@@ -264,12 +267,16 @@ func (s *stream) recall() error {
 func (s *stream) clean() bool {
 	s.reapLocked()
 	if s.mu.dirty && s.mu.ended == nil { // nothing was recorded behind the last operation
-		done := s.dev.try(func() driver.Result { return s.dev.drv.StreamQuery(s.handle) }) == driver.Success
-		s.mu.dirty = !done
+		r := s.dev.try(func() driver.Result { return s.dev.drv.StreamQuery(s.handle) })
+		if r.Sticky() {
+			_ = s.dev.fail(newError(s.dev.drv, "cuStreamQuery", r))
+		}
+		s.mu.dirty = r != driver.Success
 	}
 	if s.mu.dirty || len(s.mu.flight) > 0 {
 		return false
 	}
+	s.resolve()
 	s.suspects.Store(nil)
 	return true
 }
@@ -291,6 +298,11 @@ func (s *stream) failure() error {
 	}
 	return s.dev.Err() // of which the stream may not have been told yet
 }
+
+// gone returns whether the device has failed or is closed, though the stream may not have
+// been told yet. Then nothing must be freed: the event that the free was to wait for has
+// completed without what is before it being over.
+func (s *stream) gone() bool { return s.mu.ended != nil || s.dev.Err() != nil }
 
 // refusal returns why an operation cannot be queued.
 func (s *stream) refusal(o *operation) error {
@@ -331,5 +343,5 @@ func (s *stream) abandon(err error, closing bool) {
 			o.event.Source().(*source).complete(err)
 		}
 	}
-	s.mu.flight, s.mu.queue, s.mu.dirty = nil, nil, false
+	s.mu.flight, s.mu.queue, s.mu.timed, s.mu.dirty = nil, nil, nil, false
 }

@@ -16,15 +16,20 @@ func (s *stream) alloc(n int64) (at driver.Pointer, err error) {
 		return 0, nil // the driver would refuse
 	}
 	d := s.dev
-	r := d.try(func() (r driver.Result) {
+	take := func() (r driver.Result) {
 		at, r = d.drv.MemAllocFromPoolAsync(uint64(n), d.pool, s.handle)
 		return r
-	})
+	}
+	r := d.try(take)
+	if r == driver.OutOfMemory { // the pool may keep enough, but in pieces
+		d.trim()
+		r = d.try(take)
+	}
 	switch {
 	case r == driver.OutOfMemory:
 		full := &device.OutOfMemoryError{Place: device.InDevice, Asked: n, Total: d.info.Memory}
 		if info, err := d.memory(); err == nil {
-			full.Free, full.Total = info.Free, info.Total
+			full.Free, full.Total, full.Others = info.Free, info.Total, info.Others
 		}
 		return 0, full
 	case r != driver.Success:
@@ -39,6 +44,12 @@ func (s *stream) alloc(n int64) (at driver.Pointer, err error) {
 	defer d.mu.Unlock()
 	d.mu.blocks[at] = struct{}{}
 	return at, nil
+}
+
+// trim gives back to the driver what the pool keeps for reuse.
+func (d *Device) trim() {
+	// Whether that goes well is seen at the next allocation.
+	_ = d.try(func() driver.Result { return d.drv.MemPoolTrimTo(d.pool, 0) })
 }
 
 // free gives a block back when the device comes to it.
@@ -157,6 +168,7 @@ func (s *stream) over(h *handle) bool {
 
 // land completes the first mark in flight.
 func (s *stream) land() {
+	s.resolve() // before anybody learns that it is over, and may close the device
 	m := s.mu.flight[0]
 	s.mu.flight[0] = mark{}
 	s.mu.flight = s.mu.flight[1:]
@@ -177,6 +189,13 @@ func (s *stream) land() {
 // submit gives an operation to the driver that the device does by itself, or a copy of bytes
 // that fit the staging memory.
 func (s *stream) submit(o *operation) error {
+	t := s.begin(o)
+	err := s.give(o)
+	s.end(t, err)
+	return err
+}
+
+func (s *stream) give(o *operation) error {
 	if o.kind == opLaunch {
 		return s.launch(o.launch)
 	}

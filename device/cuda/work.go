@@ -40,7 +40,7 @@ func (s *stream) next() bool {
 	case o.kind == opRecord:
 		s.record(o.event.Source().(*source))
 	case o.kind == opFree:
-		if s.mu.ended == nil {
+		if !s.gone() {
 			s.free(&o)
 		}
 	case o.kind == opWait: // also if it has failed: the next may be a free
@@ -145,7 +145,7 @@ func (s *stream) known(e *device.Event) <-chan struct{} {
 
 // do does an operation that Go has a part in.
 func (s *stream) do(o *operation) {
-	err := errors.New("it called runtime.Goexit")
+	err := errGoexit
 	defer func() {
 		if err != nil {
 			s.mu.Lock()
@@ -155,26 +155,34 @@ func (s *stream) do(o *operation) {
 	}()
 	switch {
 	case o.kind == opCopy && o.src.Place() == device.InDevice:
+		t := s.beginPart(o)
 		err = s.fetch(hostBytes(o.dst), driver.Pointer(o.src.Address()))
+		s.ended(t, err)
 	case o.kind == opCopy && o.dst.Place() == device.InDevice:
+		t := s.beginPart(o)
 		err = s.bring(driver.Pointer(o.dst.Address()), hostBytes(o.src))
+		s.ended(t, err)
 	default:
 		if err = s.arrive(); err != nil {
 			return
 		}
-		err = errors.New("it called runtime.Goexit")
-		switch o.kind {
-		case opCopy:
-			copy(hostBytes(o.dst), hostBytes(o.src))
-			err = nil
-		case opFill:
-			fill(hostBytes(o.dst), o.value)
-			err = nil
-		case opDo:
-			err = call(o.f)
-		}
+		err = errGoexit
+		err = s.timed(o, func() error {
+			switch o.kind {
+			case opCopy:
+				copy(hostBytes(o.dst), hostBytes(o.src))
+			case opFill:
+				fill(hostBytes(o.dst), o.value)
+			case opDo:
+				return call(o.f)
+			}
+			return nil
+		})
 	}
 }
+
+// errGoexit is what a function fails with that does not return.
+var errGoexit = errors.New("it called runtime.Goexit")
 
 func fill(dst []byte, value byte) {
 	for i := range dst {

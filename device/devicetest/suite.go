@@ -27,8 +27,8 @@ import (
 // Caps says what else can be done with a device under test. Tests that need what is
 // not there are skipped. The zero value is for hardware.
 type Caps struct {
-	// Faults returns the faults of a device that was made with some.
-	Faults func(device.Device) *device.Faults
+	// Faults returns a way to make a device misbehave.
+	Faults func(device.Device) Faults
 
 	// Break makes the device fail for good, for example with a kernel that writes
 	// where it must not. It need not wait until the device has noticed.
@@ -37,6 +37,39 @@ type Caps struct {
 	// ExactMemory says that nobody else uses the device's memory, and that what
 	// Memory reports is exact to the byte.
 	ExactMemory bool
+}
+
+// Faults make a device misbehave. Operations are counted from the moment of the call, the
+// next one is 1, and only those in memory of the device need to be.
+type Faults interface {
+	// Fail makes the nth operation of a kind fail when it is given to the device. It returns
+	// whether an error is, or wraps, what comes of that, or nil if such an operation
+	// cannot be made to fail.
+	Fail(op device.Op, nth int) (is func(error) bool)
+
+	// Exhaust makes the next allocation fail as on a device that is full.
+	Exhaust()
+
+	// Hang makes the nth operation of a kind stand still until it is released. The Go
+	// channel is closed when it does.
+	Hang(op device.Op, nth int) (reached <-chan struct{}, release func())
+}
+
+// HostFaults are the faults of a host device, for [Caps].
+func HostFaults(f *device.Faults) Faults { return hostFaults{f} }
+
+type hostFaults struct{ *device.Faults }
+
+func (f hostFaults) Fail(op device.Op, nth int) func(error) bool {
+	f.Faults.Fail(op, nth, errTest)
+	return func(err error) bool { return errors.Is(err, errTest) }
+}
+
+func (f hostFaults) Exhaust() { f.Faults.Fail(device.OpAlloc, 1, device.ErrOutOfMemory) }
+
+func (f hostFaults) Hang(op device.Op, nth int) (<-chan struct{}, func()) {
+	h := f.Faults.Hang(op, nth)
+	return h.Reached(), h.Release
 }
 
 // Run runs the suite, each test on a device that newDevice makes. It closes the device

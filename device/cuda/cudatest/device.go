@@ -2,6 +2,7 @@ package cudatest
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/seed14ed4225/sluice/device/cuda/internal/driver"
@@ -64,6 +65,9 @@ func (s *Sim) DeviceGetAttribute(attribute int, _ driver.Device) (int, driver.Re
 	values := map[int]int{
 		driver.AttrMajor: 9, driver.AttrMinor: 0, driver.AttrMultiprocessors: 4,
 		driver.AttrAsyncEngines: 2, driver.AttrUnifiedAddressing: 1, driver.AttrMemoryPools: 1,
+		driver.AttrMaxThreadsPerBlock: maxThreads, driver.AttrMaxSharedPerBlock: maxShared,
+		driver.AttrMaxBlockX: maxThreads, driver.AttrMaxBlockX + 1: maxThreads, driver.AttrMaxBlockX + 2: 64,
+		driver.AttrMaxGridX: math.MaxInt32, driver.AttrMaxGridX + 1: math.MaxUint16, driver.AttrMaxGridX + 2: math.MaxUint16,
 	}
 	return values[attribute], s.plain("cuDeviceGetAttribute")
 }
@@ -105,7 +109,6 @@ func (s *Sim) PrimaryCtxRelease(at driver.Device) driver.Result {
 	}
 	if d.sticky != driver.Success { // nothing could be freed
 		s.mu.allocs = slices.DeleteFunc(s.mu.allocs, func(a *alloc) bool { return a.dev == d })
-		d.used = 0
 	}
 	return driver.Success
 }
@@ -116,6 +119,11 @@ func (s *Sim) CtxSetCurrent(ctx driver.Context) driver.Result {
 	defer s.mu.Unlock()
 	const call = "cuCtxSetCurrent"
 	if r := s.strike(call); r != driver.Success {
+		for _, d := range s.mu.devices {
+			if d.ctx == ctx && r.Sticky() {
+				d.lose(r)
+			}
+		}
 		return r
 	}
 	id, known := thread()

@@ -3,24 +3,29 @@ package cudatest
 import (
 	"bytes"
 	"fmt"
+	"slices"
+	"unsafe"
 
 	"github.com/seed14ed4225/sluice/device/cuda/internal/driver"
+	"github.com/seed14ed4225/sluice/device/cuda/internal/ptx"
 )
 
 // A Kernel is a kernel in Go.
 type Kernel struct {
-	// Params are the sizes of the parameters in bytes.
+	// Params are the sizes of the parameters in bytes. PTX whose kernel of that name has
+	// others does not compile here; nil takes what the PTX says.
 	Params []int
 
 	// Run does what the kernel does, with all its threads. The arguments are the bits
 	// of each; a pointer is turned into memory by bytes, which fails if there are
-	// not n bytes of live device memory at that address. An error is a mistake that
+	// not n bytes of live device or pinned memory at that address. An error is a mistake that
 	// [Sim.Check] reports.
 	Run func(threads int64, args []uint64, bytes func(at uint64, n int64) ([]byte, error)) error
 }
 
-// AddKernel puts a kernel into every module that is loaded from now on whose image
-// mentions its name.
+// AddKernel puts a kernel into every module that is loaded from now on whose PTX has one of
+// that name, or which is no PTX and mentions it. The kernels of this project are there
+// already.
 func (s *Sim) AddKernel(name string, k Kernel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,16 +35,24 @@ func (s *Sim) AddKernel(name string, k Kernel) {
 // A simFunction is a kernel of a module.
 type simFunction struct {
 	*Kernel
-	of *simModule
+	params []int
+	of     *simModule
 }
 
 type simModule struct {
 	dev       *simDevice
 	functions map[string]driver.Function
+	strange   []string // kernels that the image has and nobody has added
 }
 
-// ModuleLoadDataEx is of the driver. An image in which no kernel is mentioned does not
-// compile.
+// What a block may have.
+const (
+	maxThreads = 1024
+	maxShared  = 48 << 10
+)
+
+// ModuleLoadDataEx is of the driver. An image in which there is no kernel that was added
+// does not compile.
 func (s *Sim) ModuleLoadDataEx(image []byte) (driver.Module, string, driver.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,19 +61,51 @@ func (s *Sim) ModuleLoadDataEx(image []byte) (driver.Module, string, driver.Resu
 		return 0, "", r
 	}
 	m := &simModule{dev: d, functions: map[string]driver.Function{}}
-	for name, k := range s.mu.kernels {
-		if bytes.Contains(image, []byte(name)) {
-			f := driver.Function(s.handle())
-			m.functions[name] = f
-			s.mu.functions[f] = &simFunction{k, m}
-		}
+	found, log := s.find(m, image)
+	if log == "" && len(found) == 0 {
+		log = "no kernel that was added is mentioned"
 	}
-	if len(m.functions) == 0 {
-		return 0, "simulated: line 1: no kernel that was added is mentioned", driver.InvalidPTX
+	if log != "" {
+		return 0, "simulated: line 1: " + log, driver.InvalidPTX
+	}
+	for name, f := range found {
+		h := driver.Function(s.handle())
+		m.functions[name] = h
+		s.mu.functions[h] = f
 	}
 	h := driver.Module(s.handle())
 	s.mu.modules[h] = m
 	return h, "", driver.Success
+}
+
+// find returns the kernels of an image, with the lock held, or what is wrong with it.
+func (s *Sim) find(m *simModule, image []byte) (found map[string]*simFunction, log string) {
+	found = map[string]*simFunction{}
+	text := ptx.Kernels(image)
+	for _, k := range text {
+		known := s.mu.kernels[k.Name]
+		if known == nil {
+			m.strange = append(m.strange, k.Name)
+			continue
+		}
+		params := make([]int, len(k.Params))
+		for i, p := range k.Params {
+			params[i] = p.Bytes
+		}
+		if known.Params != nil && !slices.Equal(known.Params, params) {
+			return nil, fmt.Sprintf("kernel %q has parameters of %v bytes, in Go they are of %v", k.Name, params, known.Params)
+		}
+		found[k.Name] = &simFunction{known, params, m}
+	}
+	if len(text) > 0 {
+		return found, ""
+	}
+	for name, k := range s.mu.kernels {
+		if bytes.Contains(image, []byte(name)) {
+			found[name] = &simFunction{k, k.Params, m}
+		}
+	}
+	return found, ""
 }
 
 // ModuleUnload is of the driver.
@@ -95,6 +140,9 @@ func (s *Sim) ModuleGetFunction(h driver.Module, name string) (driver.Function, 
 		return 0, s.violate(driver.InvalidHandle, "%s: there is no module %#x", call, h)
 	}
 	f, is := m.functions[name]
+	if slices.Contains(m.strange, name) {
+		return 0, s.violate(driver.NotFound, "%s: nobody has said what kernel %q does: call AddKernel", call, name)
+	}
 	if !is {
 		return 0, driver.NotFound
 	}
@@ -121,10 +169,10 @@ func (s *Sim) FuncGetParamInfo(h driver.Function, index int) (uint64, driver.Res
 	switch {
 	case r != driver.Success:
 		return 0, r
-	case index >= len(f.Params):
+	case index >= len(f.params):
 		return 0, driver.InvalidValue
 	}
-	return uint64(f.Params[index]), driver.Success
+	return uint64(f.params[index]), driver.Success
 }
 
 // OccupancyMaxPotentialBlockSize is of the driver.
@@ -153,16 +201,16 @@ func (s *Sim) LaunchKernel(h driver.Function, shape driver.Shape, sh driver.Stre
 	for _, n := range []uint32{shape.GridX, shape.GridY, shape.GridZ, shape.BlockX, shape.BlockY, shape.BlockZ} {
 		threads *= int64(n)
 	}
-	if perBlock := int64(shape.BlockX) * int64(shape.BlockY) * int64(shape.BlockZ); threads == 0 || perBlock > 1024 {
+	if perBlock := int64(shape.BlockX) * int64(shape.BlockY) * int64(shape.BlockZ); threads == 0 || perBlock > maxThreads || shape.SharedBytes > maxShared {
 		return driver.InvalidValue
 	}
-	if len(values) != len(f.Params) {
-		return s.violate(driver.InvalidValue, "%s: %d arguments for %d parameters", call, len(values), len(f.Params))
+	if len(values) != len(f.params) {
+		return s.violate(driver.InvalidValue, "%s: %d arguments for %d parameters", call, len(values), len(f.params))
 	}
 	args := append([]uint64(nil), values...)
 	st.push(func() error {
 		err := f.Run(threads, args, func(at uint64, n int64) ([]byte, error) {
-			return s.bytes(call, d, driver.Pointer(at), uint64(n))
+			return s.reach(call, d, driver.Pointer(at), uint64(n))
 		})
 		if err != nil {
 			return fmt.Errorf("kernel: %w", err)
@@ -170,4 +218,22 @@ func (s *Sim) LaunchKernel(h driver.Function, shape driver.Shape, sh driver.Stre
 		return nil
 	})
 	return driver.Success
+}
+
+// reach returns device or pinned memory at the moment a kernel comes to use it. Pinned
+// memory has one address on both sides.
+func (s *Sim) reach(call string, d *simDevice, at driver.Pointer, n uint64) ([]byte, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	s.mu.Lock()
+	for _, h := range s.mu.pinned {
+		off := uint64(at) - uint64(uintptr(unsafe.Pointer(&h.mem[0])))
+		if size := uint64(len(h.mem)); off < size && n <= size-off {
+			defer s.mu.Unlock()
+			return h.mem[off:][:n], nil
+		}
+	}
+	s.mu.Unlock()
+	return s.bytes(call, d, at, n)
 }

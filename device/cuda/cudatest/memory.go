@@ -9,10 +9,65 @@ import (
 	"github.com/seed14ed4225/sluice/device/cuda/internal/driver"
 )
 
-// simPool is a memory pool. Its device counts what is allocated.
+// simPool is a memory pool. What is freed it keeps for reuse, up to its threshold, as
+// the pieces that they were: they are not put together to larger ones.
 type simPool struct {
 	dev       *simDevice
 	threshold uint64
+	used      int64
+	kept      int64
+	pieces    []int64 // kept, by size
+}
+
+// take returns whether the pool has n bytes, or gets them from the device, with the lock held.
+func (p *simPool) take(n, free int64) bool {
+	if i, _ := slices.BinarySearch(p.pieces, n); i < len(p.pieces) && p.pieces[i] == n {
+		p.pieces = slices.Delete(p.pieces, i, i+1)
+		p.kept -= n
+	} else if n > free {
+		return false
+	}
+	p.used += n
+	return true
+}
+
+// free takes n bytes back, with the lock held.
+func (p *simPool) free(n int64) {
+	p.used -= n
+	if uint64(p.kept+n) <= p.threshold {
+		i, _ := slices.BinarySearch(p.pieces, n)
+		p.pieces = slices.Insert(p.pieces, i, n)
+		p.kept += n
+	}
+}
+
+// free returns how many bytes of a device nobody has, with the lock held.
+func (s *Sim) free(d *simDevice) int64 {
+	free := s.opts.Memory - d.foreign
+	for _, p := range s.mu.pools {
+		if p.dev == d {
+			free -= p.used + p.kept
+		}
+	}
+	return max(0, free)
+}
+
+// Occupy takes n bytes of a device's memory, at most what is free, as another process does.
+// It returns how many it took.
+func (s *Sim) Occupy(ordinal int, n int64) (taken int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.mu.devices[ordinal]
+	taken = min(n, s.free(d))
+	d.foreign += taken
+	return taken
+}
+
+// Vacate gives back what Occupy took of a device.
+func (s *Sim) Vacate(ordinal int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.devices[ordinal].foreign = 0
 }
 
 // An alloc is device memory. Its life is that of its stream's work: it begins and ends
@@ -21,6 +76,7 @@ type alloc struct {
 	at      driver.Pointer
 	mem     []byte
 	dev     *simDevice
+	pool    *simPool
 	freeing bool // the free has been queued
 	begun   bool
 	over    bool
@@ -45,7 +101,7 @@ func (s *Sim) MemGetInfo() (free, total uint64, r driver.Result) {
 	if r != driver.Success {
 		return 0, 0, r
 	}
-	return uint64(s.opts.Memory - d.used), uint64(s.opts.Memory), driver.Success
+	return uint64(s.free(d)), uint64(s.opts.Memory), driver.Success
 }
 
 // MemPoolCreate is of the driver.
@@ -121,24 +177,34 @@ func (s *Sim) MemPoolGetAttribute(h driver.Pool, attribute int) (uint64, driver.
 		return 0, r
 	}
 	switch attribute {
-	case driver.PoolReserved, driver.PoolUsed:
-		return uint64(p.dev.used), driver.Success
+	case driver.PoolReserved:
+		return uint64(p.used + p.kept), driver.Success
+	case driver.PoolUsed:
+		return uint64(p.used), driver.Success
 	case driver.PoolReleaseThreshold:
 		return p.threshold, driver.Success
 	}
 	return 0, s.violate(driver.InvalidValue, "%s: attribute %d", call, attribute)
 }
 
-// MemPoolTrimTo is of the driver. This one keeps nothing anyway.
-func (s *Sim) MemPoolTrimTo(h driver.Pool, _ uint64) driver.Result {
+// MemPoolTrimTo is of the driver.
+func (s *Sim) MemPoolTrimTo(h driver.Pool, keep uint64) driver.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	const call = "cuMemPoolTrimTo"
 	if _, r := s.enter(call); r != driver.Success {
 		return r
 	}
-	_, r := s.pool(call, h)
-	return r
+	p, r := s.pool(call, h)
+	if r != driver.Success {
+		return r
+	}
+	for uint64(p.kept) > keep {
+		last := len(p.pieces) - 1
+		p.kept -= p.pieces[last]
+		p.pieces = p.pieces[:last]
+	}
+	return driver.Success
 }
 
 // MemAllocFromPoolAsync is of the driver.
@@ -150,7 +216,8 @@ func (s *Sim) MemAllocFromPoolAsync(n uint64, ph driver.Pool, sh driver.Stream) 
 	if r != driver.Success {
 		return 0, r
 	}
-	if _, r = s.pool(call, ph); r != driver.Success {
+	p, r := s.pool(call, ph)
+	if r != driver.Success {
 		return 0, r
 	}
 	st, r := s.stream(call, d, sh)
@@ -159,11 +226,12 @@ func (s *Sim) MemAllocFromPoolAsync(n uint64, ph driver.Pool, sh driver.Stream) 
 		return 0, r
 	case n == 0:
 		return 0, s.violate(driver.InvalidValue, "%s: of no bytes", call)
-	case n > uint64(s.opts.Memory-d.used):
+	case p.dev != d:
+		return 0, s.violate(driver.InvalidValue, "%s: pool %#x is of another device", call, ph)
+	case n > uint64(s.opts.Memory) || !p.take(int64(n), s.free(d)):
 		return 0, driver.OutOfMemory
 	}
-	d.used += int64(n)
-	a := &alloc{at: s.mu.at, mem: make([]byte, n), dev: d}
+	a := &alloc{at: s.mu.at, mem: make([]byte, n), dev: d, pool: p}
 	for i := range min(len(a.mem), page) {
 		a.mem[i] = 0xdb // nobody may rely on what is there
 	}
@@ -203,7 +271,7 @@ func (s *Sim) MemFreeAsync(at driver.Pointer, sh driver.Stream) driver.Result {
 			return fmt.Errorf("%s: %#x is freed on a stream that has not waited for its allocation", call, at)
 		}
 		a.over = true
-		d.used -= int64(len(a.mem))
+		a.pool.free(int64(len(a.mem)))
 		i := slices.Index(s.mu.allocs, a)
 		s.mu.allocs = slices.Delete(s.mu.allocs, i, i+1)
 		return nil
@@ -326,14 +394,14 @@ func (s *Sim) copyHost(call string, at driver.Pointer, hostAt unsafe.Pointer, n 
 		return s.violate(driver.InvalidValue, "%s: %d bytes at %p are not pinned", call, n, hostAt)
 	}
 	h.using.Add(1)
-	st.push(func() error {
+	st.push(s.work(call, d, func() error {
 		defer h.using.Add(-1)
 		dev, err := s.bytes(call, d, at, n)
 		if err == nil {
 			move(dev, host)
 		}
 		return err
-	})
+	}))
 	return driver.Success
 }
 
@@ -353,7 +421,7 @@ func (s *Sim) MemcpyDtoDAsync(dst, src driver.Pointer, n uint64, sh driver.Strea
 	if dst < src+driver.Pointer(n) && src < dst+driver.Pointer(n) {
 		return s.violate(driver.InvalidValue, "%s: %d bytes from %#x to %#x overlap", call, n, src, dst)
 	}
-	st.push(func() error {
+	st.push(s.work(call, d, func() error {
 		from, err := s.bytes(call, d, src, n)
 		if err != nil {
 			return err
@@ -361,7 +429,7 @@ func (s *Sim) MemcpyDtoDAsync(dst, src driver.Pointer, n uint64, sh driver.Strea
 		to, err := s.bytes(call, d, dst, n)
 		copy(to, from)
 		return err
-	})
+	}))
 	return driver.Success
 }
 
@@ -378,12 +446,12 @@ func (s *Sim) MemsetD8Async(dst driver.Pointer, value byte, n uint64, sh driver.
 	if r != driver.Success {
 		return r
 	}
-	st.push(func() error {
+	st.push(s.work(call, d, func() error {
 		to, err := s.bytes(call, d, dst, n)
 		for i := range to {
 			to[i] = value
 		}
 		return err
-	})
+	}))
 	return driver.Success
 }

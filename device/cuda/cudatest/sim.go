@@ -40,6 +40,8 @@ type Sim struct {
 		functions  map[driver.Function]*simFunction
 		kernels    map[string]*Kernel
 		faults     []*fault
+		hangs      []*Hang // calls
+		hangsWork  []*Hang // what calls queue
 		calls      map[string]int
 		stalled    chan struct{} // streams wait for it to be closed; nil if they run
 	}
@@ -50,7 +52,7 @@ type simDevice struct {
 	at       driver.Device
 	ctx      driver.Context
 	retained int
-	used     int64
+	foreign  int64 // bytes that others have
 	sticky   driver.Result
 	broken   chan struct{} // closed when the context is lost
 }
@@ -72,7 +74,7 @@ func New(opts Options) *Sim {
 	s.mu.pools = map[driver.Pool]*simPool{}
 	s.mu.modules = map[driver.Module]*simModule{}
 	s.mu.functions = map[driver.Function]*simFunction{}
-	s.mu.kernels = map[string]*Kernel{}
+	s.mu.kernels = ownKernels()
 	s.mu.calls = map[string]int{}
 	for i := range opts.Devices {
 		s.mu.devices = append(s.mu.devices, &simDevice{at: driver.Device(i), ctx: driver.Context(0xc000 + i)})
@@ -151,17 +153,30 @@ func (s *Sim) violate(r driver.Result, format string, args ...any) driver.Result
 // enter begins a call, with the lock held, and returns the device whose context is current
 // and whether the call goes on; if not, with what it returns.
 func (s *Sim) enter(call string) (*simDevice, driver.Result) {
-	if r := s.strike(call); r != driver.Success {
-		return nil, r
+	struck := s.strike(call)
+	d := s.current()
+	switch {
+	case struck.Sticky() && d != nil:
+		d.lose(struck)
+		return nil, struck
+	case struck != driver.Success:
+		return nil, struck
+	case d == nil:
+		return nil, s.violate(driver.InvalidContext, "%s: no context is current on this thread", call)
 	}
+	return d, d.sticky
+}
+
+// current returns the device whose context is current on this thread, or nil.
+func (s *Sim) current() *simDevice {
 	id, known := thread()
 	ctx := s.mu.current[id]
 	for _, d := range s.mu.devices {
 		if d.retained > 0 && (d.ctx == ctx || !known) {
-			return d, d.sticky
+			return d
 		}
 	}
-	return nil, s.violate(driver.InvalidContext, "%s: no context is current on this thread", call)
+	return nil
 }
 
 func (s *Sim) handle() uintptr {

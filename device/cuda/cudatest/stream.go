@@ -19,7 +19,9 @@ type simStream struct {
 // A simEvent is an event of the driver: the place of its latest record.
 type simEvent struct {
 	dev      *simDevice
+	timing   bool
 	recorded chan struct{} // closed when the stream has come to it; nil if never recorded
+	at       *time.Time    // when it came; may be read once that is closed
 }
 
 // stream returns what a handle stands for, if it may be used in the current context.
@@ -192,11 +194,11 @@ func (s *Sim) EventCreate(flags uint32) (driver.Event, driver.Result) {
 	if r != driver.Success {
 		return 0, r
 	}
-	if flags != driver.EventDisableTiming {
+	if flags != driver.EventDefault && flags != driver.EventDisableTiming {
 		return 0, s.violate(driver.InvalidValue, "%s: flags %d", call, flags)
 	}
 	h := driver.Event(s.handle())
-	s.mu.events[h] = &simEvent{dev: d}
+	s.mu.events[h] = &simEvent{dev: d, timing: flags == driver.EventDefault}
 	return h, driver.Success
 }
 
@@ -241,8 +243,10 @@ func (s *Sim) EventRecord(h driver.Event, sh driver.Stream) driver.Result {
 		s.mu.violations = append(s.mu.violations, fmt.Errorf("%s: event %#x is recorded again while it is pending", call, h))
 	}
 	recorded := make(chan struct{})
-	e.recorded = recorded
+	at := new(time.Time) // its own: a wrong second record must not be a race
+	e.recorded, e.at = recorded, at
 	st.push(func() error {
+		*at = time.Now()
 		close(recorded)
 		return nil
 	})
@@ -262,6 +266,44 @@ func (s *Sim) EventQuery(h driver.Event) driver.Result {
 		return driver.NotReady
 	}
 	return r
+}
+
+// EventElapsedTime is of the driver.
+func (s *Sim) EventElapsedTime(from, to driver.Event) (float32, driver.Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	const call = "cuEventElapsedTime"
+	d, r := s.enter(call)
+	if r != driver.Success {
+		return 0, r
+	}
+	var at [2]time.Time
+	ready := true
+	for i, h := range []driver.Event{from, to} {
+		e, r := s.event(call, h)
+		switch {
+		case r != driver.Success:
+			return 0, r
+		case e.dev != d:
+			return 0, s.violate(driver.InvalidHandle, "%s: event %#x is of another context than the current", call, h)
+		case !e.timing:
+			return 0, s.violate(driver.InvalidHandle, "%s: event %#x was made without the time", call, h)
+		case e.recorded == nil:
+			return 0, s.violate(driver.InvalidHandle, "%s: event %#x was never recorded", call, h)
+		case !closed(e.recorded):
+			ready = false
+		default:
+			at[i] = *e.at
+		}
+	}
+	if !ready {
+		return 0, driver.NotReady
+	}
+	between := at[1].Sub(at[0])
+	if between < 0 { // what it gives then its documentation does not say
+		s.mu.violations = append(s.mu.violations, fmt.Errorf("%s: event %#x is %v before %#x", call, to, -between, from))
+	}
+	return float32(between.Seconds() * 1000), driver.Success
 }
 
 func closed(c chan struct{}) bool {

@@ -149,6 +149,12 @@ func (l *library) EventRecord(e Event, s Stream) Result {
 
 func (l *library) EventQuery(e Event) Result { return call(l.eventQuery, uintptr(e)) }
 
+func (l *library) EventElapsedTime(from, to Event) (float32, Result) {
+	var ms float32
+	r := call(l.eventElapsedTime, uintptr(unsafe.Pointer(&ms)), uintptr(from), uintptr(to))
+	return ms, r
+}
+
 func (l *library) MemPoolCreate(props *PoolProps) (Pool, Result) {
 	var p Pool
 	r := call(l.memPoolCreate, uintptr(unsafe.Pointer(&p)), uintptr(unsafe.Pointer(props)))

@@ -25,6 +25,7 @@ type (
 // Flags and attributes, by the numbers of the driver's header.
 const (
 	StreamNonBlocking  = 1 // no implicit order with the default stream
+	EventDefault       = 0 // with the time
 	EventDisableTiming = 2
 	HostAllocPortable  = 1 // pinned for all contexts
 
@@ -32,12 +33,16 @@ const (
 	PoolReserved         = 5 // bytes the pool holds at present
 	PoolUsed             = 7 // bytes of these that are allocated
 
-	AttrMultiprocessors   = 16
-	AttrAsyncEngines      = 40
-	AttrUnifiedAddressing = 41
-	AttrMajor             = 75 // of the compute capability
-	AttrMinor             = 76
-	AttrMemoryPools       = 115
+	AttrMaxThreadsPerBlock = 1
+	AttrMaxBlockX          = 2 // and of Y and Z the next two
+	AttrMaxGridX           = 5 // likewise
+	AttrMaxSharedPerBlock  = 8 // bytes
+	AttrMultiprocessors    = 16
+	AttrAsyncEngines       = 40
+	AttrUnifiedAddressing  = 41
+	AttrMajor              = 75 // of the compute capability
+	AttrMinor              = 76
+	AttrMemoryPools        = 115
 )
 
 // PoolProps is CUmemPoolProps as the driver wants it in memory, 88 bytes.
@@ -95,6 +100,9 @@ type Driver interface {
 	EventDestroy(Event) Result
 	EventRecord(Event, Stream) Result
 	EventQuery(Event) Result
+	// EventElapsedTime gives the milliseconds between two events with the time, the second
+	// of which is later, and NotReady if a stream has not come to one of them.
+	EventElapsedTime(from, to Event) (float32, Result)
 
 	MemPoolCreate(*PoolProps) (Pool, Result)
 	MemPoolDestroy(Pool) Result

@@ -23,7 +23,7 @@ type library struct {
 	primaryCtxRetain, primaryCtxRelease, ctxSetCurrent, ctxGetStreamPriorityRange uintptr
 	memGetInfo                                                                    uintptr
 	streamCreateWithPriority, streamDestroy, streamQuery, streamWaitEvent         uintptr
-	eventCreate, eventDestroy, eventRecord, eventQuery                            uintptr
+	eventCreate, eventDestroy, eventRecord, eventQuery, eventElapsedTime          uintptr
 	memPoolCreate, memPoolDestroy, memPoolSetAttribute, memPoolGetAttribute       uintptr
 	memPoolTrimTo, memAllocFromPoolAsync, memFreeAsync, memHostAlloc, memFreeHost uintptr
 	memcpyHtoDAsync, memcpyDtoHAsync, memcpyDtoDAsync, memsetD8Async              uintptr
@@ -60,6 +60,7 @@ func (l *library) symbols() map[string]*uintptr {
 		"cuEventDestroy":                   &l.eventDestroy,
 		"cuEventRecord":                    &l.eventRecord,
 		"cuEventQuery":                     &l.eventQuery,
+		"cuEventElapsedTime":               &l.eventElapsedTime,
 		"cuMemPoolCreate":                  &l.memPoolCreate,
 		"cuMemPoolDestroy":                 &l.memPoolDestroy,
 		"cuMemPoolSetAttribute":            &l.memPoolSetAttribute,

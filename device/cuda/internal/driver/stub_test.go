@@ -112,6 +112,7 @@ func TestEveryFunctionIsCalledAsItsHeaderSays(t *testing.T) {
 		{func() any { return l.EventDestroy(handle) }, nil, "cuEventDestroy [0x7766554433221100]"},
 		{func() any { return l.EventRecord(wide, handle) }, nil, "cuEventRecord [0x1122334455667788 0x7766554433221100]"},
 		{func() any { return l.EventQuery(handle) }, nil, "cuEventQuery [0x7766554433221100]"},
+		{func() any { v, _ := l.EventElapsedTime(wide, handle); return v }, float32(-1.5), "cuEventElapsedTime [0x1122334455667788 0x7766554433221100]"},
 		{func() any { v, _ := l.MemPoolCreate(&props); return v }, Pool(handle), "cuMemPoolCreate [0x1 0x0 0x1 -0x9]"},
 		{func() any { return l.MemPoolDestroy(handle) }, nil, "cuMemPoolDestroy [0x7766554433221100]"},
 		{func() any { return l.MemPoolSetAttribute(handle, 4, wide) }, nil, "cuMemPoolSetAttribute [0x7766554433221100 0x4 0x1122334455667788]"},
