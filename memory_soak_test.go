@@ -33,31 +33,39 @@ import (
 //   - nothing is used or reserved at the end, of no kind, nothing was overbooked, and the
 //     spill directory is empty.
 //
-// SLUICE_SOAK_RUNS says how many runs, SLUICE_SOAK_SEED which is the first.
+// SLUICE_SOAK_RUNS says how many runs on each device, SLUICE_SOAK_SEED which is the first.
 func TestWithinATenthOfItsMemoryANetworkDeliversEveryByte(t *testing.T) {
-	runs := 200
-	switch {
-	case testing.Short():
-		runs = 20
-	case raceDetector:
-		runs = 50
-	}
-	if n, err := fmt.Sscan(os.Getenv("SLUICE_SOAK_RUNS"), &runs); n == 1 && err == nil {
-		t.Logf("%d runs", runs)
-	}
-	first := rand.Uint64()
-	_, _ = fmt.Sscan(os.Getenv("SLUICE_SOAK_SEED"), &first)
-	var seen soakCounts
-	for i := range runs {
-		seed := first + uint64(i)
-		soakMemory(t, seed, &seen)
-		if t.Failed() {
-			t.Fatalf("with seed %d, run %d", seed, i)
-		}
-	}
-	t.Logf("%d runs: %+v", runs, seen)
-	if seen.well < runs/4 || seen.interrupted < runs/10 || seen.spilled < seen.well/2 || seen.toDisk == 0 || seen.ofDevice == 0 {
-		t.Errorf("of %d runs %+v: the test has lost its variety", runs, seen)
+	for _, on := range testDevices {
+		t.Run(on.name, func(t *testing.T) {
+			runs := 200
+			switch {
+			case testing.Short():
+				runs = 20
+			case raceDetector:
+				runs = 50
+			}
+			if on.name != "host" { // where most of it is the same
+				runs = max(20, runs/4)
+			}
+			if n, err := fmt.Sscan(os.Getenv("SLUICE_SOAK_RUNS"), &runs); n == 1 && err == nil {
+				t.Logf("%d runs", runs)
+			}
+			first := rand.Uint64()
+			_, _ = fmt.Sscan(os.Getenv("SLUICE_SOAK_SEED"), &first)
+			open := on.opener(t)
+			var seen soakCounts
+			for i := range runs {
+				seed := first + uint64(i)
+				soakMemory(t, open, seed, &seen)
+				if t.Failed() {
+					t.Fatalf("with seed %d, run %d", seed, i)
+				}
+			}
+			t.Logf("%d runs: %+v", runs, seen)
+			if seen.well < runs/4 || seen.interrupted < runs/10 || seen.spilled < seen.well/2 || seen.toDisk == 0 || seen.ofDevice == 0 {
+				t.Errorf("of %d runs %+v: the test has lost its variety", runs, seen)
+			}
+		})
 	}
 }
 
@@ -109,7 +117,7 @@ type memoryRun struct {
 var errCancelled = errors.New("cancelled by the test")
 
 // soakMemory runs a random network or two, and checks what comes of it.
-func soakMemory(t *testing.T, seed uint64, seen *soakCounts) {
+func soakMemory(t *testing.T, open deviceOpener, seed uint64, seen *soakCounts) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	networks := 1
 	if random.IntN(4) == 0 {
@@ -127,9 +135,7 @@ func soakMemory(t *testing.T, seed uint64, seen *soakCounts) {
 	}
 
 	dir := t.TempDir()
-	var faults device.Faults
-	d, err := device.NewHost(device.HostOptions{DeviceMemory: 1 << 20, PinnedMemory: 1 << 20, Faults: &faults})
-	errIs(t, err, nil)
+	d, end := open(t)
 	limit := inFlight / 10
 	r, err := mem.New(mem.Options{
 		Device: d, SpillDir: dir, Compress: mem.Compression(random.IntN(3)),
@@ -160,7 +166,7 @@ func soakMemory(t *testing.T, seed uint64, seen *soakCounts) {
 	}
 	seen.ofDevice += min(1, int(r.Stats().Kinds[mem.Device].Spilled))
 	errIs(t, r.Close(context.Background()), nil)
-	errIs(t, d.Close(), nil)
+	end()
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("the spill directory has %v, %v", left, err)
 	}
@@ -491,9 +497,7 @@ func (m *memoryRun) kernel(name string, in, out *sluice.Channel) func(context.Co
 				err = b.Rebind(s)
 			}
 			if err == nil && b.Size() > 0 {
-				err = b.Write(func(s device.Stream, dst device.Span) error {
-					return s.Do("nothing", func() error { return nil })
-				})
+				err = b.Write(thereAndBack)
 			}
 			if err != nil {
 				return err
@@ -501,6 +505,21 @@ func (m *memoryRun) kernel(name string, in, out *sluice.Channel) func(context.Co
 			return out.Send(ctx, msg)
 		})
 	}
+}
+
+// thereAndBack queues work on the device that takes the bytes away and brings them back.
+func thereAndBack(s device.Stream, dst device.Span) error {
+	aside, err := s.Alloc(dst.Len())
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		s.Copy(aside.All(), dst),
+		s.Fill(dst, 0xee),
+		s.Do("nothing", func() error { return nil }),
+		s.Copy(dst, aside.All()),
+		s.Free(aside),
+	)
 }
 
 // keep takes everything in, as state that can be spilled, before it sends it on in order.

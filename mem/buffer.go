@@ -78,8 +78,14 @@ func (u use) failure() error {
 // On a nil reservation, host memory is of the Go heap and device memory of the stream's
 // device, and neither is counted.
 //
-// Alloc does not wait. The error is an [*OverdrawnError], or what the device says, in
-// particular a [*device.OutOfMemoryError]; the reservation is as it was then.
+// Alloc does not wait, with one exception: where a node allocates and the device has not what
+// the limit allows, because others have taken it, Alloc waits until they have given back,
+// enough was spilled, or nothing moves any more, or until the context ends with which was
+// reserved. What it needs lines up behind others meanwhile, and is not in the reservation.
+//
+// The error is an [*OverdrawnError]; or what the device says, in particular a
+// [*device.OutOfMemoryError] with how much others have; or that of the context. The
+// reservation is as it was then, but for what Alloc gave back to wait for it.
 func (res *Reservation) Alloc(k Kind, n int64, on device.Stream) (*Buffer, error) {
 	at, err := res.allocate(k, n, on, nil)
 	if err != nil {

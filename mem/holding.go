@@ -51,20 +51,18 @@ func (res *Reservation) allocate(k Kind, n int64, on device.Stream, a *account) 
 	}
 	var err error
 	switch k {
-	case Device:
-		h.block, err = on.Alloc(n)
-	case Pinned:
-		if h.block, err = on.Device().AllocPinned(n); err == nil {
-			h.bytes = h.block.Bytes()
+	case Device, Pinned:
+		if h.block, err = res.allocBlock(k, n, on, h.account); err != nil {
+			return holding{}, err // nothing is charged
 		}
+		h.bytes = h.block.Bytes()
 	default:
-		err = h.allocHost()
-	}
-	if err != nil {
-		if res != nil {
-			res.unchargeFrom(h.account, k, n)
+		if err = h.allocHost(); err != nil {
+			if res != nil {
+				res.unchargeFrom(h.account, k, n)
+			}
+			return holding{}, err
 		}
-		return holding{}, err
 	}
 	return h, nil
 }

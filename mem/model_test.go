@@ -6,10 +6,13 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/seed14ed4225/sluice/device"
+	"github.com/seed14ed4225/sluice/device/cuda"
+	"github.com/seed14ed4225/sluice/device/cuda/cudatest"
 	"github.com/seed14ed4225/sluice/internal/extent"
 	"github.com/seed14ed4225/sluice/mem"
 )
@@ -18,9 +21,18 @@ import (
 // with disks and devices that fail now and then. They always hold what was written last,
 // what is counted is what there is, and in the end nothing is left.
 func TestABufferKeepsItsBytesWhateverHappensToIt(t *testing.T) {
+	for _, on := range []struct {
+		name string
+		make func(*rapid.T, *world)
+	}{{"host", onHost}, {"simulated", onSimulated}} {
+		t.Run(on.name, func(t *testing.T) { keepsItsBytes(t, on.make) })
+	}
+}
+
+func keepsItsBytes(t *testing.T, makeDevice func(*rapid.T, *world)) {
 	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, dir)
+		w := newWorld(t, dir, makeDevice)
 		defer w.close(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"alloc": w.alloc, "retain": w.retain, "slice": w.slice, "release": w.release,
@@ -34,8 +46,10 @@ func TestABufferKeepsItsBytesWhateverHappensToIt(t *testing.T) {
 
 // A world is what there is, and what there should be.
 type world struct {
-	device   *device.Host
-	onDevice device.Faults
+	device   device.Device
+	exhaust  func() // makes the next allocation fail
+	spare    func() // makes none fail any more
+	closed   func() error
 	files    extent.Faults
 	resource *mem.Resource
 	streams  []device.Stream
@@ -63,11 +77,42 @@ type spilledModel struct {
 	handles []*handle
 }
 
-func newWorld(t *rapid.T, dir string) *world {
+func onHost(t *rapid.T, w *world) {
+	var faults device.Faults
+	d, err := device.NewHost(device.HostOptions{DeviceMemory: 1 << 20, PinnedMemory: 1 << 20, Faults: &faults})
+	must(t, err)
+	w.device, w.closed = d, d.Close
+	w.exhaust = func() { faults.Fail(device.OpAlloc, 1, device.ErrOutOfMemory) }
+	w.spare = func() {
+		if b, err := w.streams[0].Alloc(1); err == nil { // uses up what nobody met
+			must(t, w.streams[0].Free(b))
+		}
+	}
+}
+
+func onSimulated(t *rapid.T, w *world) {
+	sim := cudatest.New(cudatest.Options{Memory: 1 << 20})
+	d, err := sim.Open(0, cuda.Options{PinnedMemory: 1 << 20})
+	must(t, err)
+	w.device = d
+	w.exhaust = func() {
+		for _, call := range []string{"cuMemAllocFromPoolAsync", "cuMemHostAlloc"} {
+			sim.Fail(call, 1, 2)
+			sim.Fail(call, 2, 2) // it is tried again
+		}
+	}
+	w.spare = sim.Lift
+	w.closed = func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		return errors.Join(d.Close(), sim.Check(ctx))
+	}
+}
+
+func newWorld(t *rapid.T, dir string, makeDevice func(*rapid.T, *world)) *world {
 	w := &world{}
 	var err error
-	w.device, err = device.NewHost(device.HostOptions{DeviceMemory: 1 << 20, PinnedMemory: 1 << 20, Faults: &w.onDevice})
-	must(t, err)
+	makeDevice(t, w)
 	limits := [mem.Kinds]mem.Limit{mem.Bytes(1 << 20), mem.Bytes(1 << 20), mem.Bytes(1 << 20), mem.Bytes(4 << 20)}
 	compress := rapid.SampledFrom([]mem.Compression{mem.Off, mem.LZ4, mem.Zstd}).Draw(t, "compress")
 	w.resource, err = mem.New(mem.Options{Device: w.device, Limits: limits, SpillDir: dir, Files: w.files.Open, Compress: compress})
@@ -97,7 +142,7 @@ func (w *world) close(t *rapid.T) {
 		s.spilled.Release()
 	}
 	must(t, w.resource.Close(context.Background()))
-	must(t, w.device.Close())
+	must(t, w.closed())
 }
 
 // pick draws a handle, or skips.
@@ -140,7 +185,7 @@ func (w *world) trouble(t *rapid.T) (ctx context.Context, calm func()) {
 	case 3:
 		w.files.Full(0)
 	case 4:
-		w.onDevice.Fail(device.OpAlloc, 1, device.ErrOutOfMemory)
+		w.exhaust()
 	case 5:
 		cancel()
 	}
@@ -153,9 +198,7 @@ func (w *world) trouble(t *rapid.T) (ctx context.Context, calm func()) {
 
 // useUpFaults lets faults that nothing met happen to something that does not matter.
 func (w *world) useUpFaults(t *rapid.T) {
-	if b, err := w.streams[0].Alloc(1); err == nil {
-		must(t, w.streams[0].Free(b))
-	}
+	w.spare()
 	free, ok := w.resource.TryReserve(context.Background(), mem.Amount{0, 0, 1, 4096})
 	if !ok {
 		return

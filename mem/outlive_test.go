@@ -20,138 +20,152 @@ func hold(t *testing.T, s device.Stream) (release func()) {
 }
 
 func TestABufferOutlivesItsStream(t *testing.T) {
-	for _, k := range inMemory {
-		for moves := range 3 {
-			d := newDevice(t, nil)
+	onEachDevice(t, func(t *testing.T, open func() device.Device) {
+		for _, k := range inMemory {
+			for moves := range 3 {
+				d := open()
+				r := newResource(t, mem.Options{Device: d, SpillDir: t.TempDir()})
+				s, next := newStream(t, d, "producer"), newStream(t, d, "consumer")
+				b := alloc(t, r, k, 100, s)
+				put(t, b, pattern(100, 3))
+				errIs(t, b.Wait(context.Background()), nil)
+				errIs(t, s.Close(), nil)
+				for range moves {
+					spill(t, r, b, mem.Disk)
+					restore(t, r, b, k)
+				}
+				errIs(t, b.Read(next, nothing), nil)
+				errIs(t, b.Rebind(next), nil)
+				if string(contents(t, b)) != string(pattern(100, 3)) {
+					t.Errorf("%v: not what was written, after %d moves", k, moves)
+				}
+				errIs(t, b.Write(func(s device.Stream, dst device.Span) error { return s.Fill(dst, 1) }), nil)
+				errIs(t, b.Wait(context.Background()), nil)
+				b.Release()
+				wantUsed(t, r, mem.Amount{})
+			}
+		}
+	})
+}
+
+func TestAFreshBufferOutlivesItsStream(t *testing.T) {
+	onEachDevice(t, func(t *testing.T, open func() device.Device) {
+		d := open()
+		r := newResource(t, mem.Options{Device: d})
+		s, next := newStream(t, d, "producer"), newStream(t, d, "consumer")
+		b := alloc(t, r, mem.Device, 100, s)
+		errIs(t, s.Close(), nil)
+		errIs(t, b.Rebind(next), nil)
+		put(t, b, pattern(100, 1))
+		if string(contents(t, b)) != string(pattern(100, 1)) {
+			t.Error("not what was written")
+		}
+		b.Release()
+		wantUsed(t, r, mem.Amount{})
+	})
+}
+
+func TestAMovedBufferWaitsForNoOtherWorkOfItsStream(t *testing.T) {
+	onEachDevice(t, func(t *testing.T, open func() device.Device) {
+		for _, k := range inMemory {
+			d := open()
 			r := newResource(t, mem.Options{Device: d, SpillDir: t.TempDir()})
 			s, next := newStream(t, d, "producer"), newStream(t, d, "consumer")
 			b := alloc(t, r, k, 100, s)
 			put(t, b, pattern(100, 3))
-			errIs(t, b.Wait(context.Background()), nil)
-			errIs(t, s.Close(), nil)
-			for range moves {
-				spill(t, r, b, mem.Disk)
-				restore(t, r, b, k)
-			}
+			spill(t, r, b, mem.Disk)
+			restore(t, r, b, k)
+			release := hold(t, s)
 			errIs(t, b.Read(next, nothing), nil)
+			errIs(t, next.Sync(context.Background()), nil) // hangs if it waits
+			spill(t, r, b, mem.Disk)
+			restore(t, r, b, k)
 			errIs(t, b.Rebind(next), nil)
-			if string(contents(t, b)) != string(pattern(100, 3)) {
-				t.Errorf("%v: not what was written, after %d moves", k, moves)
-			}
-			errIs(t, b.Write(func(s device.Stream, dst device.Span) error { return s.Fill(dst, 1) }), nil)
-			errIs(t, b.Wait(context.Background()), nil)
+			errIs(t, next.Sync(context.Background()), nil)
+			release()
 			b.Release()
-			wantUsed(t, r, mem.Amount{})
 		}
-	}
-}
-
-func TestAFreshBufferOutlivesItsStream(t *testing.T) {
-	d := newDevice(t, nil)
-	r := newResource(t, mem.Options{Device: d})
-	s, next := newStream(t, d, "producer"), newStream(t, d, "consumer")
-	b := alloc(t, r, mem.Device, 100, s)
-	errIs(t, s.Close(), nil)
-	errIs(t, b.Rebind(next), nil)
-	put(t, b, pattern(100, 1))
-	if string(contents(t, b)) != string(pattern(100, 1)) {
-		t.Error("not what was written")
-	}
-	b.Release()
-	wantUsed(t, r, mem.Amount{})
-}
-
-func TestAMovedBufferWaitsForNoOtherWorkOfItsStream(t *testing.T) {
-	for _, k := range inMemory {
-		d := newDevice(t, nil)
-		r := newResource(t, mem.Options{Device: d, SpillDir: t.TempDir()})
-		s, next := newStream(t, d, "producer"), newStream(t, d, "consumer")
-		b := alloc(t, r, k, 100, s)
-		put(t, b, pattern(100, 3))
-		spill(t, r, b, mem.Disk)
-		restore(t, r, b, k)
-		release := hold(t, s)
-		errIs(t, b.Read(next, nothing), nil)
-		errIs(t, next.Sync(context.Background()), nil) // hangs if it waits
-		spill(t, r, b, mem.Disk)
-		restore(t, r, b, k)
-		errIs(t, b.Rebind(next), nil)
-		errIs(t, next.Sync(context.Background()), nil)
-		release()
-		b.Release()
-	}
+	})
 }
 
 func TestMemoryReleasedOnAClosedStreamCountsUntilItsWorkIsDone(t *testing.T) {
-	for _, k := range inMemory {
-		d := newDevice(t, nil)
-		r := newResource(t, mem.Options{Device: d})
-		s := newStream(t, d, "producer")
-		b := alloc(t, r, k, 100, s)
-		var release func()
-		errIs(t, b.Write(func(s device.Stream, _ device.Span) error { release = hold(t, s); return nil }), nil)
-		errIs(t, s.Close(), nil)
-		b.Release()
-		wantUsedNow(t, r, mem.Of(k, 100))
-		release()
-		wantUsed(t, r, mem.Amount{})
-	}
+	onEachDevice(t, func(t *testing.T, open func() device.Device) {
+		for _, k := range inMemory {
+			d := open()
+			r := newResource(t, mem.Options{Device: d})
+			s := newStream(t, d, "producer")
+			b := alloc(t, r, k, 100, s)
+			var release func()
+			errIs(t, b.Write(func(s device.Stream, _ device.Span) error { release = hold(t, s); return nil }), nil)
+			errIs(t, s.Close(), nil)
+			b.Release()
+			wantUsedNow(t, r, mem.Of(k, 100))
+			release()
+			wantUsed(t, r, mem.Amount{})
+		}
+	})
 }
 
 func TestMemoryOfAClosedStreamCountsUntilOthersHaveReadIt(t *testing.T) {
-	for _, k := range inMemory {
-		d := newDevice(t, nil)
-		r := newResource(t, mem.Options{Device: d})
-		s, reader := newStream(t, d, "own"), newStream(t, d, "reader")
-		b := alloc(t, r, k, 100, s)
-		put(t, b, pattern(100, 1))
-		errIs(t, b.Wait(context.Background()), nil)
-		errIs(t, s.Close(), nil)
-		var release func()
-		errIs(t, b.Read(reader, func(device.Span) error { release = hold(t, reader); return nil }), nil)
-		b.Release()
-		wantUsedNow(t, r, mem.Of(k, 100))
-		release()
-		wantUsed(t, r, mem.Amount{})
-	}
+	onEachDevice(t, func(t *testing.T, open func() device.Device) {
+		for _, k := range inMemory {
+			d := open()
+			r := newResource(t, mem.Options{Device: d})
+			s, reader := newStream(t, d, "own"), newStream(t, d, "reader")
+			b := alloc(t, r, k, 100, s)
+			put(t, b, pattern(100, 1))
+			errIs(t, b.Wait(context.Background()), nil)
+			errIs(t, s.Close(), nil)
+			var release func()
+			errIs(t, b.Read(reader, func(device.Span) error { release = hold(t, reader); return nil }), nil)
+			b.Release()
+			wantUsedNow(t, r, mem.Of(k, 100))
+			release()
+			wantUsed(t, r, mem.Amount{})
+		}
+	})
 }
 
 func TestAReaderMayCloseItsStreamAtOnce(t *testing.T) {
-	for _, k := range []mem.Kind{mem.Host, mem.Pinned} {
-		d := newDevice(t, nil)
-		r := newResource(t, mem.Options{Device: d})
-		b := alloc(t, r, k, 100, newStream(t, d, "own"))
-		reader := newStream(t, d, "reader")
-		var release func()
-		errIs(t, b.Read(reader, func(device.Span) error {
-			release = hold(t, reader)
-			return reader.Close()
-		}), nil)
-		_, err := b.Exclusive()
-		errIs(t, err, mem.ErrPending)
-		release()
-		errIs(t, b.WaitAll(context.Background()), nil)
-		_, err = b.Exclusive()
-		errIs(t, err, nil)
-		b.Release()
-	}
+	onEachDevice(t, func(t *testing.T, open func() device.Device) {
+		for _, k := range []mem.Kind{mem.Host, mem.Pinned} {
+			d := open()
+			r := newResource(t, mem.Options{Device: d})
+			b := alloc(t, r, k, 100, newStream(t, d, "own"))
+			reader := newStream(t, d, "reader")
+			var release func()
+			errIs(t, b.Read(reader, func(device.Span) error {
+				release = hold(t, reader)
+				return reader.Close()
+			}), nil)
+			_, err := b.Exclusive()
+			errIs(t, err, mem.ErrPending)
+			release()
+			errIs(t, b.WaitAll(context.Background()), nil)
+			_, err = b.Exclusive()
+			errIs(t, err, nil)
+			b.Release()
+		}
+	})
 }
 
 // The error of a closed stream is that of a closed device, but the device works on.
 func TestAReadThatFailsWithAClosedStreamIsOver(t *testing.T) {
-	d := newDevice(t, nil)
-	r := newResource(t, mem.Options{Device: d})
-	b := alloc(t, r, mem.Host, 100, newStream(t, d, "own"))
-	reader, closed := newStream(t, d, "reader"), newStream(t, d, "closed")
-	errIs(t, closed.Close(), nil)
-	errIs(t, b.Read(reader, func(device.Span) error {
-		return reader.Do("forward", func() error { return closed.Do("more", func() error { return nil }) })
-	}), nil)
-	errIs(t, reader.Sync(context.Background()), device.ErrClosed)
-	_, err := b.Exclusive()
-	errIs(t, err, nil)
-	b.Release()
-	wantUsed(t, r, mem.Amount{})
+	onEachDevice(t, func(t *testing.T, open func() device.Device) {
+		d := open()
+		r := newResource(t, mem.Options{Device: d})
+		b := alloc(t, r, mem.Host, 100, newStream(t, d, "own"))
+		reader, closed := newStream(t, d, "reader"), newStream(t, d, "closed")
+		errIs(t, closed.Close(), nil)
+		errIs(t, b.Read(reader, func(device.Span) error {
+			return reader.Do("forward", func() error { return closed.Do("more", func() error { return nil }) })
+		}), nil)
+		errIs(t, reader.Sync(context.Background()), device.ErrClosed)
+		_, err := b.Exclusive()
+		errIs(t, err, nil)
+		b.Release()
+		wantUsed(t, r, mem.Amount{})
+	})
 }
 
 func TestALostBufferSaysSoAndIsNotOfferedForSpilling(t *testing.T) {
@@ -191,65 +205,69 @@ func TestALostBufferSaysSoAndIsNotOfferedForSpilling(t *testing.T) {
 }
 
 func TestAWriteOnAFailedStreamLosesNothing(t *testing.T) {
-	d := newDevice(t, nil)
-	r := newResource(t, mem.Options{Device: d})
-	s, next := newStream(t, d, "failed"), newStream(t, d, "next")
-	b := alloc(t, r, mem.Device, 100, s)
-	put(t, b, pattern(100, 1))
-	errIs(t, b.Wait(context.Background()), nil)
-	errIs(t, s.Do("boom", func() error { return errTest }), nil)
-	errIs(t, s.Sync(context.Background()), errTest)
-	errIs(t, b.Write(func(device.Stream, device.Span) error { t.Error("called"); return nil }), errTest)
-	errIs(t, b.Rebind(next), nil)
-	if string(contents(t, b)) != string(pattern(100, 1)) {
-		t.Error("not what was written")
-	}
-	b.Release()
+	onEachDevice(t, func(t *testing.T, open func() device.Device) {
+		d := open()
+		r := newResource(t, mem.Options{Device: d})
+		s, next := newStream(t, d, "failed"), newStream(t, d, "next")
+		b := alloc(t, r, mem.Device, 100, s)
+		put(t, b, pattern(100, 1))
+		errIs(t, b.Wait(context.Background()), nil)
+		errIs(t, s.Do("boom", func() error { return errTest }), nil)
+		errIs(t, s.Sync(context.Background()), errTest)
+		errIs(t, b.Write(func(device.Stream, device.Span) error { t.Error("called"); return nil }), errTest)
+		errIs(t, b.Rebind(next), nil)
+		if string(contents(t, b)) != string(pattern(100, 1)) {
+			t.Error("not what was written")
+		}
+		b.Release()
+	})
 }
 
 func TestRestoreTakesWhatRestoreNeedSays(t *testing.T) {
-	for _, at := range []mem.Kind{mem.Device, mem.Pinned, mem.Host, mem.Disk} {
-		for _, to := range inMemory {
-			for _, sharing := range []string{"", "slice", "shared"} {
-				r := newResource(t, mem.Options{SpillDir: t.TempDir()})
-				s := newStream(t, r.Device(), "s")
-				b := alloc(t, r, min(at, mem.Host), 100, s)
-				put(t, b, pattern(100, 1))
-				if at == mem.Disk {
-					spill(t, r, b, mem.Disk)
-				}
-				other, err := b.Slice(10, 20)
-				errIs(t, err, nil)
-				switch sharing {
-				case "":
-					other.Release()
-				case "slice":
+	onEachDevice(t, func(t *testing.T, open func() device.Device) {
+		for _, at := range []mem.Kind{mem.Device, mem.Pinned, mem.Host, mem.Disk} {
+			for _, to := range inMemory {
+				for _, sharing := range []string{"", "slice", "shared"} {
+					r := newResource(t, mem.Options{Device: open(), SpillDir: t.TempDir()})
+					s := newStream(t, r.Device(), "s")
+					b := alloc(t, r, min(at, mem.Host), 100, s)
+					put(t, b, pattern(100, 1))
+					if at == mem.Disk {
+						spill(t, r, b, mem.Disk)
+					}
+					other, err := b.Slice(10, 20)
+					errIs(t, err, nil)
+					switch sharing {
+					case "":
+						other.Release()
+					case "slice":
+						b.Release()
+						b = other
+					}
+					need := b.RestoreNeed(to)
+					there := at == to || at == mem.Pinned && to == mem.Host
+					if there != (need == 0) || !there && need != 100 {
+						t.Errorf("%v to %v, %q: needs %d", at, to, sharing, need)
+					}
+					res := reserve(t, r, to, need)
+					n, err := b.Restore(context.Background(), res)
+					switch {
+					case sharing == "shared" && !there && (at == mem.Host || at == mem.Pinned):
+						errIs(t, err, mem.ErrShared)
+					case err != nil || n != need || res.Left(to) != 0 || b.RestoreNeed(to) != 0:
+						t.Errorf("%v to %v, %q: moved %d of %d, error %v", at, to, sharing, n, need, err)
+					}
+					if b.RestoreNeed(mem.Disk) != 0 {
+						t.Error("restored to disk")
+					}
 					b.Release()
-					b = other
+					if sharing == "shared" {
+						other.Release()
+					}
+					res.Release()
+					wantUsed(t, r, mem.Amount{})
 				}
-				need := b.RestoreNeed(to)
-				there := at == to || at == mem.Pinned && to == mem.Host
-				if there != (need == 0) || !there && need != 100 {
-					t.Errorf("%v to %v, %q: needs %d", at, to, sharing, need)
-				}
-				res := reserve(t, r, to, need)
-				n, err := b.Restore(context.Background(), res)
-				switch {
-				case sharing == "shared" && !there && (at == mem.Host || at == mem.Pinned):
-					errIs(t, err, mem.ErrShared)
-				case err != nil || n != need || res.Left(to) != 0 || b.RestoreNeed(to) != 0:
-					t.Errorf("%v to %v, %q: moved %d of %d, error %v", at, to, sharing, n, need, err)
-				}
-				if b.RestoreNeed(mem.Disk) != 0 {
-					t.Error("restored to disk")
-				}
-				b.Release()
-				if sharing == "shared" {
-					other.Release()
-				}
-				res.Release()
-				wantUsed(t, r, mem.Amount{})
 			}
 		}
-	}
+	})
 }

@@ -105,9 +105,11 @@ func (p *pool) progress() bool {
 		p.mu.Unlock()
 		return false
 	}
-	if q.over {
+	switch {
+	case p.lastTry(q):
+	case q.over:
 		p.let(q, nil)
-	} else {
+	default:
 		p.let(q, p.noMemory(q))
 	}
 	return true
@@ -138,6 +140,7 @@ func (p *pool) let(q *request, err error) {
 	} else {
 		var res *Reservation
 		res, q.beyond = p.overbook(q.account, q.need)
+		res.lastTry = q.lastTry
 		p.settle(q, res, nil)
 	}
 	p.mu.Unlock()
@@ -147,7 +150,7 @@ func (p *pool) let(q *request, err error) {
 // there reports whether so much is there, counting what is set aside.
 func (p *pool) there(need Amount) bool {
 	for k, n := range need {
-		if n > 0 && n > p.limits[k]-p.taken(Kind(k)) {
+		if n > 0 && n > p.room(Kind(k))-p.taken(Kind(k)) {
 			return false
 		}
 	}

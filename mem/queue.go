@@ -23,6 +23,7 @@ type request struct {
 	node    *wait.Node
 	need    Amount
 	over    bool // may be given more than there is
+	lastTry bool // was given what the device may not have
 	since   time.Time
 	ready   chan struct{}
 

@@ -13,12 +13,18 @@ import (
 // left goes back then. What was allocated stays charged until it is freed itself.
 //
 // All methods work on a nil *Reservation, which means unaccounted: what is allocated
-// under it counts against no limit. Methods are safe for concurrent use and do not wait.
+// under it counts against no limit. Methods are safe for concurrent use and do not wait, except
+// that Alloc does where a device has less than its limit allows.
 type Reservation struct {
 	account *account
 	left    Amount // guarded by the lock of the pool
 
+	// ctx is that of the node that reserved, which may be made to wait by an allocation
+	// that the device refuses; nil if nobody may.
+	ctx context.Context
+
 	released bool // guarded by the lock of the pool
+	lastTry  bool // the device may not have it, see lastTry; guarded as well
 }
 
 // Reserve waits until n bytes of a kind are there and promises them to the caller, who
@@ -39,13 +45,22 @@ func (r *Resource) Reserve(ctx context.Context, k Kind, n int64) (*Reservation, 
 // ReserveAll is Reserve for bytes of several kinds, all of which are promised at once.
 func (r *Resource) ReserveAll(ctx context.Context, need Amount) (*Reservation, error) {
 	res, _, err := r.reserve(ctx, need, false)
-	return res, err
+	return res.waiting(ctx), err
 }
 
 // Overbook is ReserveAll for who must go on: where ReserveAll would return a
 // [*NoMemoryError], it promises bytes that are not there, and reports how many.
 func (r *Resource) Overbook(ctx context.Context, need Amount) (res *Reservation, over Amount, err error) {
-	return r.reserve(ctx, need, true)
+	res, over, err = r.reserve(ctx, need, true)
+	return res.waiting(ctx), over, err
+}
+
+// waiting lets allocations wait, if they are those of a node.
+func (res *Reservation) waiting(ctx context.Context) *Reservation {
+	if res != nil && !res.account.outside {
+		res.ctx = ctx
+	}
+	return res
 }
 
 // TryReserve is ReserveAll for who would rather do without than wait. It does not
@@ -96,7 +111,7 @@ func (p *pool) fits(need Amount) bool {
 			continue
 		}
 		taken := p.taken(Kind(k))
-		free := p.limits[k] - taken
+		free := p.room(Kind(k)) - taken
 		if taken != 0 {
 			free -= p.setAside[k]
 		}

@@ -60,7 +60,8 @@ type pool struct {
 		scopes            map[*Resource]struct{} // that are open, or have leaked; the resource itself among them
 		closed            bool
 
-		relieving  bool        // the spiller is there
+		relieving  bool // the spiller is there
+		short      [Kinds]shortage
 		spillError *SpillError // of the latest spill, nil if it went well
 		outside    int64       // bytes taken by those who run in no node
 		turns      uint64      // changes whenever memory is given or given back

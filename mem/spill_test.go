@@ -41,50 +41,52 @@ func restore(t testing.TB, r *mem.Resource, b *mem.Buffer, to mem.Kind) {
 }
 
 func TestABufferGoesToEveryKindAndBack(t *testing.T) {
-	for _, streamed := range []bool{true, false} {
-		for _, n := range []int64{1, 1000, 4096, 3_000_001} {
-			for from := mem.Device; from < mem.Disk; from++ {
-				if !streamed && from != mem.Host {
-					continue
-				}
-				for to := from + 1; to < mem.Kinds; to++ {
-					r := newResource(t, mem.Options{SpillDir: t.TempDir()})
-					s := newStream(t, r.Device(), "s")
-					if !streamed {
-						s = nil
+	onEachDevice(t, func(t *testing.T, open func() device.Device) {
+		for _, streamed := range []bool{true, false} {
+			for _, n := range []int64{1, 1000, 4096, 3_000_001} {
+				for from := mem.Device; from < mem.Disk; from++ {
+					if !streamed && from != mem.Host {
+						continue
 					}
-					b := alloc(t, r, from, n, s)
-					want := pattern(n, byte(from))
-					put(t, b, want)
-					spill(t, r, b, to)
-					used := mem.Of(to, n)
-					if to == mem.Disk {
-						used = mem.Of(to, mem.Need(to, n))
-					}
-					wantUsed(t, r, used)
-					for back := mem.Device; back < to; back++ {
-						if to == mem.Pinned && back == mem.Host {
-							continue
+					for to := from + 1; to < mem.Kinds; to++ {
+						r := newResource(t, mem.Options{Device: open(), SpillDir: t.TempDir()})
+						s := newStream(t, r.Device(), "s")
+						if !streamed {
+							s = nil
 						}
-						restore(t, r, b, back)
-						wantUsed(t, r, mem.Of(back, n))
-						if got := contents(t, b); !bytes.Equal(got, want) {
-							t.Fatalf("%d bytes from %v to %v and back to %v differ", n, from, to, back)
+						b := alloc(t, r, from, n, s)
+						want := pattern(n, byte(from))
+						put(t, b, want)
+						spill(t, r, b, to)
+						used := mem.Of(to, n)
+						if to == mem.Disk {
+							used = mem.Of(to, mem.Need(to, n))
 						}
-						if back < to {
-							spill(t, r, b, to)
+						wantUsed(t, r, used)
+						for back := mem.Device; back < to; back++ {
+							if to == mem.Pinned && back == mem.Host {
+								continue
+							}
+							restore(t, r, b, back)
+							wantUsed(t, r, mem.Of(back, n))
+							if got := contents(t, b); !bytes.Equal(got, want) {
+								t.Fatalf("%d bytes from %v to %v and back to %v differ", n, from, to, back)
+							}
+							if back < to {
+								spill(t, r, b, to)
+							}
 						}
-					}
-					b.Release()
-					wantUsed(t, r, mem.Amount{})
-					stats := r.Stats()
-					if got := stats.Kinds[from].Spilled; got < n {
-						t.Errorf("%d bytes counted as spilled from %v, want %d at least", got, from, n)
+						b.Release()
+						wantUsed(t, r, mem.Amount{})
+						stats := r.Stats()
+						if got := stats.Kinds[from].Spilled; got < n {
+							t.Errorf("%d bytes counted as spilled from %v, want %d at least", got, from, n)
+						}
 					}
 				}
 			}
 		}
-	}
+	})
 }
 
 func TestSpillTakesTheFastestKindThatHasRoom(t *testing.T) {

@@ -96,7 +96,7 @@ func (p *pool) relief() {
 		if !waiting {
 			return
 		}
-		if p.sweepFrees() || p.makeRoom(lacking) {
+		if p.sweepFrees() || p.measure() || p.makeRoom(lacking) {
 			p.movedOn()
 			look = firstLook
 			continue
@@ -133,7 +133,7 @@ func (p *pool) demand(coming Amount) (lacking Amount, waiting bool) {
 			}
 			wanted[k] = true
 			taken := p.taken(Kind(k))
-			lacking[k] = max(0, min(taken, n-(p.limits[k]-p.setAside[k]-taken))-coming[k])
+			lacking[k] = max(0, min(taken, n-(p.room(Kind(k))-p.setAside[k]-taken))-coming[k])
 		}
 	}
 	return lacking, true
@@ -339,7 +339,7 @@ func (p *pool) claim(k Kind, n int64) *Reservation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for q := p.mu.queue.first; q != nil; q = q.next {
-		if q.need[k] > 0 && (q.need[k] > p.limits[k]-n || !p.fits(Of(k, n+q.need[k]))) {
+		if q.need[k] > 0 && (q.need[k] > p.room(k)-n || !p.fits(Of(k, n+q.need[k]))) {
 			return nil
 		}
 	}
