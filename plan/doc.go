@@ -1,6 +1,7 @@
 // Package plan turns a job, a network written down in YAML, into a network.
 //
 //	name: flights
+//	device: host
 //	params:
 //	  files: ${job_dir}/data/*.parquet
 //	nodes:
@@ -38,6 +39,20 @@
 // fewer rows at a time with rows. A job without memory, or with nothing under it, runs
 // without limits.
 //
+// # Devices
+//
+// Some kinds of node may work in the memory of a device; [Kind] says which, and sluice
+// kinds shows it. Which device that is, the job may say:
+//
+//	device: cuda:0
+//
+// It is host, which every machine has and which is what a job gets that says nothing, or
+// a CUDA device by its number; cuda alone is cuda:0. A device that is not there is an error
+// of the job. One that is there and that no node of the job can use is left alone: a warning
+// names the nodes, and the job runs on the host. With nodes for it, a job has its limits
+// of device and pinned on that device, half of the device's memory and a quarter of
+// the machine's if it does not say, with or without a section memory.
+//
 // # Parameters
 //
 // A value may use parameters as ${name}; for a literal ${ write $${. Where
@@ -61,7 +76,8 @@
 // # Three steps
 //
 // [Load] and [Parse] check all that can be known without the data, [Job.Check]
-// opens the files and follows the columns through the nodes, [Job.Network]
-// makes the network, and [Job.Memory] what it runs in. What is wrong with the job in any of them is a [JobError]
-// with file, line and column; as many as were found are joined.
+// opens the files and follows the columns through the nodes, [Job.Network] makes
+// the network, [Job.OpenDevice] what it runs on and [Job.Memory] what it runs in. What
+// is wrong with the job in any of them is a [JobError] with file, line and column; as
+// many as were found are joined.
 package plan

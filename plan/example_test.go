@@ -55,6 +55,35 @@ func ExampleJob_Memory() {
 	// within limits: true spilled: 0
 }
 
+// Where a program chooses the device, it opens it before the memory and closes it after it.
+func ExampleJob_OpenDevice() {
+	job, err := plan.Load("../examples/flights.yaml", map[string]string{"top": "1"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	on, err := job.OpenDevice(plan.DeviceOptions{Name: plan.HostDevice}) // or cuda:0
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if on != nil { // a CUDA device that a node of the job can use
+		defer func() { _ = on.Close() }()
+	}
+	ctx := context.Background()
+	memory, err := job.Memory(plan.Memory{On: on})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = job.Run(ctx, plan.Env{Memory: memory, Format: table.FormatCSV})
+	fmt.Println(err, memory.Close(ctx))
+	// Output:
+	// origin,flights,mean_delay
+	// ORD,11277,8.747982619491
+	// <nil> <nil>
+}
+
 // sample is a kind of node that is not built in: it passes on every nth chunk.
 type sample struct {
 	Every plan.At[int] `job:"every,required" doc:"of how many chunks one is passed on"`

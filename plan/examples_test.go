@@ -49,6 +49,25 @@ func TestEveryExampleRuns(t *testing.T) {
 	}
 }
 
+// TestTheSettingsInTheDocumentationAreThoseOfAJob: what docs show of a job is one, but
+// for its nodes.
+func TestTheSettingsInTheDocumentationAreThoseOfAJob(t *testing.T) {
+	text, err := os.ReadFile("../docs/memory.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1)
+	if len(found) == 0 {
+		t.Fatal("no settings")
+	}
+	for _, block := range found {
+		job := string(block[1]) + "nodes:\n  from: {kind: source, columns: x, out: xs}\n  to: {kind: sink, in: xs}\n"
+		if _, err := homemade().Parse("job.yaml", []byte(job), nil); err != nil {
+			t.Errorf("%v in\n%s", err, job)
+		}
+	}
+}
+
 // TestFlightsGivesTheKnownAnswers compares the example with the answers beside
 // its data, which were computed without this project.
 func TestFlightsGivesTheKnownAnswers(t *testing.T) {

@@ -24,6 +24,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(src, "top", "[1, 2]")
 	}
 	f.Add([]byte(good), "files", "*.parquet")
+	f.Add([]byte(good+"device: cuda:1\n"), "", "")
 	f.Add([]byte(good+"memory: {device: 1GiB, pinned: 10%, host: unlimited, disk: 20GB, spill_dir: \"${temp_dir}/x\", compress: zstd}\n"), "", "")
 	f.Add([]byte(bomb()), "p0", "{a: b}")
 	f.Add([]byte(filtered("`tail number` <= -1e5")), "", "")

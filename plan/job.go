@@ -16,6 +16,7 @@ import (
 type Job struct {
 	name     string
 	file     string
+	device   At[DeviceName] // empty if the job does not say
 	memory   memorySettings
 	nodes    []*node    // in the order of the file
 	order    []*node    // each after those whose channels it reads

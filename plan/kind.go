@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"slices"
 
@@ -23,6 +24,9 @@ type Kind struct {
 	// Prints says that its nodes write to [Env.Stdout]. A job has at most one
 	// such node, because the output of two would be mixed.
 	Prints bool
+	// Memory are the kinds of memory that its nodes work in, the preferred one first:
+	// where their rows, or their state, have to be. nil means [mem.Host].
+	Memory []mem.Kind
 	// Settings returns new settings: a pointer to a struct that holds the
 	// defaults. Its fields are filled from the job by their tags; [At] shows one.
 	Settings func() Step
@@ -61,9 +65,15 @@ type Env struct {
 	Stdout io.Writer
 	// Format overrides the format of printing nodes unless it is empty.
 	Format table.Format
-	// Memory is what the network runs in; [Job.Memory] makes what the job asks for, and
-	// whoever made it closes it. In nil memory there are no limits.
+	// Memory is what the network runs in, and its device what it runs on; [Job.Memory]
+	// makes what the job asks for, and whoever made it closes it. In nil memory there are
+	// no limits.
 	Memory *mem.Resource
+	// CUDA are the CUDA devices that [Job.Run] opens one of if the job says so and Memory is
+	// nil. nil stands for [Installed].
+	CUDA CUDA
+	// Logger takes warnings and stall reports; nil means [slog.Default].
+	Logger *slog.Logger
 	// Options are passed on to the network.
 	Options []sluice.NetworkOption
 }
@@ -111,6 +121,15 @@ func (ks Kinds) names() []string {
 		names[i] = k.Name
 	}
 	return names
+}
+
+// WorksIn returns the kinds of memory that nodes of the kind work in, the preferred one
+// first.
+func (k Kind) WorksIn() []mem.Kind {
+	if k.Memory == nil {
+		return []mem.Kind{mem.Host}
+	}
+	return k.Memory
 }
 
 // A Setting describes one setting of a kind.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/seed14ed4225/sluice/device"
 	"github.com/seed14ed4225/sluice/internal/extent"
 	"github.com/seed14ed4225/sluice/internal/machine"
 	"github.com/seed14ed4225/sluice/internal/size"
@@ -40,6 +41,13 @@ func senseless(opts mem.Options) (wrong []error) {
 	for _, k := range []mem.Kind{mem.Pinned, mem.Host} {
 		if there := machine.Memory(); exceeds(opts.Limits[k], there) {
 			limit(k, fmt.Errorf("this machine has %s of memory; say less, a share such as 50%%, or unlimited", size.Rounded(there)))
+		}
+	}
+	if d := opts.Device; d != nil {
+		info, err := d.Memory(device.InDevice)
+		if there := info.Total; err == nil && exceeds(opts.Limits[mem.Device], there) {
+			limit(mem.Device, fmt.Errorf("%s has %s of memory; say less, a share such as 50%%, or unlimited",
+				d.Properties().Name, size.Rounded(there)))
 		}
 	}
 	if opts.SpillDir == "" {

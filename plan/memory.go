@@ -5,12 +5,18 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/seed14ed4225/sluice/device"
 	"github.com/seed14ed4225/sluice/mem"
 )
 
 // Memory says how much memory a run may take, as the section memory of a job does.
 // The zero value of a field says nothing.
 type Memory struct {
+	// On is the device that the kinds device and pinned are memory of, see
+	// [Job.OpenDevice]. It stays the caller's, who closes it after the memory. nil is a
+	// host device that comes and goes with the memory.
+	On device.Device
+
 	Device, Pinned, Host, Disk mem.Limit
 	// SpillDir is the folder for what is spilled to disk. It is relative to the
 	// current folder.
@@ -128,6 +134,7 @@ func (m Memory) limits() [mem.Kinds]mem.Limit {
 // or returns m with what it does not say taken from fallback.
 func (m Memory) or(fallback Memory) Memory {
 	return Memory{
+		On:       m.On,
 		Device:   limitOr(m.Device, fallback.Device),
 		Pinned:   limitOr(m.Pinned, fallback.Pinned),
 		Host:     limitOr(m.Host, fallback.Host),
@@ -157,19 +164,26 @@ func (e *MemoryError) Unwrap() error { return e.Err }
 
 // Memory makes the memory that the job asks for, to be given to [Job.Network] in an
 // [Env]. What over says goes before what the job says; what neither says is as
-// [mem.Options] has it. If both say nothing at all it returns nil, which is memory
-// without limits. The caller closes it when the network has ended.
+// [mem.Options] has it. If both say nothing at all there are no limits, and Memory returns
+// nil; but a job that has a device, or nodes that work in device memory, gets the limits
+// of device and pinned that [mem.Options] has, and unlimited host memory. The caller closes
+// the memory when the network has ended.
 //
 // It tries whether the spill directory can be written, and changes nothing else. Refused
 // are also limits of host memory in which no job can run, and sizes that are more than the
-// machine has, or than is free in the spill directory. The errors, joined, are [JobError] values for what the job says and [MemoryError] values for what
-// over says.
+// machine or the device has, or than is free in the spill directory. The errors, joined, are
+// [JobError] values for what the job says and [MemoryError] values for what over says.
 func (j *Job) Memory(over Memory) (*mem.Resource, error) {
-	if j.memory.at == (Position{}) && over == (Memory{}) {
-		return nil, nil
-	}
 	m := over.or(j.memory.said())
-	opts := mem.Options{Name: fmt.Sprintf("job %q", j.name), Limits: m.limits(), SpillDir: m.SpillDir}
+	limits := over
+	limits.On = nil
+	if j.memory.at == (Position{}) && limits == (Memory{}) {
+		if over.On == nil && !j.worksIn(mem.Device) {
+			return nil, nil
+		}
+		m.Host = mem.Unlimited
+	}
+	opts := mem.Options{Name: fmt.Sprintf("job %q", j.name), Device: m.On, Limits: m.limits(), SpillDir: m.SpillDir}
 	if m.Compress != nil {
 		opts.Compress = *m.Compress
 	}

@@ -10,9 +10,12 @@ import (
 // Network makes a network of the job, ready to run. It reads no files, so a
 // job's graph can be seen where its data is not.
 func (j *Job) Network(env Env) (*sluice.Network, error) {
-	options := env.Options
+	options := slices.Clip(env.Options)
 	if env.Memory != nil {
-		options = append(slices.Clip(options), sluice.WithMemory(env.Memory))
+		options = append(options, sluice.WithMemory(env.Memory))
+	}
+	if env.Logger != nil {
+		options = append(options, sluice.WithLogger(env.Logger))
 	}
 	network := sluice.NewNetwork(j.name, options...)
 	channels := make(map[*channel]*sluice.Channel, len(j.channels))

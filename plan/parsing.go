@@ -33,7 +33,7 @@ func (p *parsing) root(root *value, given map[string]string) {
 		p.report.addf(root.at, "", "expected a mapping with the nodes of the job under \"nodes\", got %v", root)
 		return
 	}
-	known := []string{"name", "params", "memory", "channels", "nodes"}
+	known := []string{"name", "params", "device", "memory", "channels", "nodes"}
 	sections := make(map[string]*entry)
 	for i, e := range root.entries {
 		if !slices.Contains(known, e.key) {
@@ -42,7 +42,7 @@ func (p *parsing) root(root *value, given map[string]string) {
 		sections[e.key] = &root.entries[i]
 	}
 	params := newParameters(sections["params"], given, filepath.Dir(p.job.file), p.report)
-	for _, section := range []string{"name", "memory", "channels", "nodes"} {
+	for _, section := range []string{"name", "device", "memory", "channels", "nodes"} {
 		if e := sections[section]; e != nil {
 			e.value = params.expand(e.value)
 		}
@@ -50,6 +50,7 @@ func (p *parsing) root(root *value, given map[string]string) {
 	params.finish()
 
 	p.name(sections["name"])
+	p.device(sections["device"])
 	p.memory(sections["memory"])
 	if e := sections["nodes"]; e == nil {
 		p.report.add(root.at, "", errNoNodes)

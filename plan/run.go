@@ -9,7 +9,7 @@ import (
 )
 
 // Run checks the job, makes a network of it and runs that, in the memory of env or
-// else in that which the job asks for. The error is made of [JobError] values if nothing
+// else in that which the job asks for, on the device that it asks for. The error is made of [JobError] values if nothing
 // has started, and otherwise what the network's Run returned, with the place of
 // each failed node ([RunError]).
 func (j *Job) Run(ctx context.Context, env Env) (err error) {
@@ -17,22 +17,33 @@ func (j *Job) Run(ctx context.Context, env Env) (err error) {
 		return err
 	}
 	if env.Memory == nil {
-		if env.Memory, err = j.Memory(Memory{}); err != nil {
+		d, opening := j.OpenDevice(DeviceOptions{CUDA: env.CUDA, Logger: env.Logger})
+		if opening != nil {
+			return opening
+		}
+		if d != nil {
+			defer func() { err = also(err, d.Close()) }()
+		}
+		if env.Memory, err = j.Memory(Memory{On: d}); err != nil {
 			return err
 		}
-		defer func() {
-			// What it waits for are frees already under way, and spilling that looks
-			// at its own context.
-			if closing := env.Memory.Close(context.WithoutCancel(ctx)); closing != nil {
-				err = errors.Join(err, closing)
-			}
-		}()
+		// What it waits for are frees already under way, and spilling that looks
+		// at its own context.
+		defer func() { err = also(err, env.Memory.Close(context.WithoutCancel(ctx))) }()
 	}
 	network, err := j.Network(env)
 	if err != nil {
 		return err
 	}
 	return j.Locate(network.Run(ctx))
+}
+
+// also joins an error of the end, if there is one, and leaves err as it is otherwise.
+func also(err, closing error) error {
+	if closing == nil {
+		return err
+	}
+	return errors.Join(err, closing)
 }
 
 // A RunError is the failure of a node while the job ran, with the place in the

@@ -183,6 +183,16 @@ job.yaml:11:19: channel "ranked": slots: expected a whole number, got 2.5
 job.yaml:11:31: channel "ranked": bytes: expected 1 or more, got "0kB"
 job.yaml:11:44: channel "ranked": shared: expected true or false, got "yes"`},
 
+		// device
+		{about: "an unknown device", job: good + "device: gpu\n", want: `
+job.yaml:9:9: device: unknown device "gpu"; write host, or cuda:0 for the first CUDA device`},
+		{about: "a number of no device", job: good + "device: cuda:one\n", want: `
+job.yaml:9:9: device: "cuda:one" is no device: CUDA devices are numbered from 0 on, as in cuda:0`},
+		{about: "several devices", job: good + "device: [cuda:0, cuda:1]\n", want: `
+job.yaml:9:9: device: expected a single value, got a list`},
+		{about: "a device from a parameter", job: replace(good, "top: 10", "top: 10\n  gpu: hots") + "device: ${gpu}\n", want: `
+job.yaml:10:9: device: unknown device "hots"; did you mean "host"? (parameter "gpu")`},
+
 		// memory
 		{about: "wrong limits", job: good + "memory: {hots: 1GiB, host: 12x, device: 120%, pinned: -1, disk: [1GiB]}\n", want: `
 job.yaml:9:10: memory: unknown setting "hots" of memory; did you mean "host"?

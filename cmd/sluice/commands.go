@@ -18,6 +18,7 @@ type commands struct {
 	Run     runCommand     `cmd:"" help:"Run a job and print its rows."`
 	Graph   graphCommand   `cmd:"" help:"Show the network of a job as a graph."`
 	Kinds   kindsCommand   `cmd:"" help:"List the kinds of nodes that a job can have, and their settings."`
+	Devices devicesCommand `cmd:"" help:"List the devices that jobs can run on."`
 	Version versionCommand `cmd:"" help:"Show which build this is."`
 }
 
@@ -67,8 +68,8 @@ func (w *watched) Write(p []byte) (int, error) {
 
 // run is the whole command but for the process around it. It returns the exit
 // status, and when ctx ends with an interruption, it does so soon.
-func run(ctx context.Context, args []string, std streams) (status int) {
-	err := dispatch(ctx, args, std)
+func run(ctx context.Context, args []string, std streams, has offer) (status int) {
+	err := dispatch(ctx, args, std, has)
 	var (
 		interrupted interruption
 		usage       usageError
@@ -119,7 +120,7 @@ func report(out io.Writer, err error) {
 type helped struct{}
 
 // dispatch runs the command that args name.
-func dispatch(ctx context.Context, args []string, std streams) (err error) {
+func dispatch(ctx context.Context, args []string, std streams, has offer) (err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
 			if _, ok := caught.(helped); !ok {
@@ -153,6 +154,7 @@ func dispatch(ctx context.Context, args []string, std streams) (err error) {
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	command.Bind(std)
+	command.Bind(has)
 	return command.Run()
 }
 
@@ -173,8 +175,8 @@ func misplaced(model *kong.Application, args []string) string {
 	return fmt.Sprintf("; %s goes after the command: %s", flag, strings.Join(commands, ", "))
 }
 
-// load reads the job that the flags name.
-func (f jobFlags) load(ctx context.Context, stdin io.Reader) (*plan.Job, error) {
+// load reads the job that the flags name, which is made of the kinds.
+func (f jobFlags) load(ctx context.Context, stdin io.Reader, kinds plan.Kinds) (*plan.Job, error) {
 	params := make(map[string]string, len(f.Params))
 	for _, p := range f.Params {
 		name, value, ok := strings.Cut(p, "=")
@@ -188,12 +190,12 @@ func (f jobFlags) load(ctx context.Context, stdin io.Reader) (*plan.Job, error) 
 	}
 	return await(ctx, func() (*plan.Job, error) {
 		if f.Job != "-" {
-			return plan.Load(f.Job, params)
+			return kinds.Load(f.Job, params)
 		}
 		src, err := io.ReadAll(io.LimitReader(stdin, plan.LargestJob+1))
 		if err != nil {
 			return nil, &plan.JobError{File: "stdin", Err: err}
 		}
-		return plan.Parse("stdin", src, params)
+		return kinds.Parse("stdin", src, params)
 	})
 }

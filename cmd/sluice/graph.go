@@ -18,8 +18,8 @@ func (c *graphCommand) Help() string {
   sluice graph flights.yaml --format dot | dot -Tsvg > flights.svg`
 }
 
-func (c *graphCommand) Run(ctx context.Context, std streams) error {
-	job, err := c.load(ctx, std.in)
+func (c *graphCommand) Run(ctx context.Context, std streams, has offer) error {
+	job, err := c.load(ctx, std.in, has.kinds)
 	if err != nil {
 		return err
 	}

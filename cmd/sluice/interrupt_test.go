@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed14ed4225/sluice/plan"
 )
 
 // endless is a job that prints more than any pipe holds.
@@ -124,7 +126,7 @@ func TestAJobThatIsNeverReadFromStdinCanBeInterrupted(t *testing.T) {
 	defer func() { _ = never.Close() }()
 	cancel(interruption{syscall.SIGINT})
 	var stdout, stderr bytes.Buffer
-	if got := run(ctx, []string{"run", "-"}, streams{stdin, &stdout, &stderr}); got != 130 {
+	if got := run(ctx, []string{"run", "-"}, streams{stdin, &stdout, &stderr}, offer{plan.Builtin(), plan.Installed{}}); got != 130 {
 		t.Errorf("exit status %d, want 130; standard error: %s", got, &stderr)
 	}
 }

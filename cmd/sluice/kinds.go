@@ -5,20 +5,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/plan"
 )
 
 type kindsCommand struct{}
 
-func (c *kindsCommand) Run(std streams) error {
+func (c *kindsCommand) Run(std streams, has offer) error {
 	var explained []string
-	for _, kind := range plan.Builtin() {
+	for _, kind := range has.kinds {
 		explained = append(explained, explain(kind))
 	}
 	return show(std.out, strings.Join(explained, "\n"))
 }
 
-// explain lists the settings of a kind under what it is for.
+// explain lists the settings of a kind under what it is for and in which memory it works.
 func explain(kind plan.Kind) string {
 	settings := kind.Describe()
 	if kind.Writes != plan.None {
@@ -32,7 +33,7 @@ func explain(kind plan.Kind) string {
 		width = max(width, len(s.Name))
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s: %s\n", kind.Name, kind.Summary)
+	fmt.Fprintf(&text, "%s: %s (in %s memory)\n", kind.Name, kind.Summary, memories(kind.WorksIn()))
 	for _, s := range settings {
 		fmt.Fprintf(&text, "  %-*s  %s", width, s.Name, s.Doc)
 		if s.Required {
@@ -44,4 +45,13 @@ func explain(kind plan.Kind) string {
 		text.WriteString("\n")
 	}
 	return text.String()
+}
+
+// memories names kinds of memory: device or host.
+func memories(kinds []mem.Kind) string {
+	names := make([]string, len(kinds))
+	for i, kind := range kinds {
+		names[i] = kind.String()
+	}
+	return strings.Join(names, " or ")
 }

@@ -4,6 +4,7 @@
 //	sluice run flights.yaml -p top=5 --format csv
 //	sluice run sorted.yaml --memory-host 64MiB --spill-dir /var/tmp --stats
 //	sluice graph flights.yaml
+//	sluice devices
 //
 // The exit status is 0 when all went well, 1 when a job failed while it ran,
 // and 2 when it could not be started, because the job or the command line is
@@ -18,6 +19,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/seed14ed4225/sluice/plan"
 )
 
 func main() {
@@ -25,7 +28,7 @@ func main() {
 	// network could end as it should.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := interruptible(context.Background())
-	status := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
+	status := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, offer{plan.Builtin(), plan.Installed{}})
 	stop()
 	os.Exit(status)
 }
@@ -34,4 +37,10 @@ func main() {
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+}
+
+// An offer is what jobs can be made of and run on.
+type offer struct {
+	kinds   plan.Kinds
+	devices plan.CUDA
 }

@@ -13,13 +13,16 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/seed14ed4225/sluice/device/cuda"
 )
 
 // The test binary is also the command: called as sluice, it is what main is.
 func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){
-		"sluice":   main,
-		"stubborn": stubborn,
+		"sluice":           main,
+		"sluice-with-gpus": mainWithGPUs,
+		"stubborn":         stubborn,
 	})
 }
 
@@ -55,7 +58,9 @@ func stubborn() {
 //	nested file                   write a Parquet file with a column of lists
 //	empty folder                  check that a folder holds at most a file keep
 //
-// and $DATA, the folder of the example data.
+// and $DATA, the folder of the example data; sluice-with-gpus, which is sluice on a
+// machine with two simulated GPUs; and the conditions gpu, if this machine has a GPU, and
+// nocuda, if the command was built without them.
 func TestScripts(t *testing.T) {
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
@@ -76,6 +81,16 @@ func TestScripts(t *testing.T) {
 			"spoil":  scriptSpoil,
 			"nested": scriptNested,
 			"empty":  scriptEmpty,
+		},
+		Condition: func(name string) (bool, error) {
+			_, err := cuda.Devices()
+			switch name {
+			case "gpu":
+				return err == nil, nil
+			case "nocuda":
+				return builtWithoutCUDA, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,

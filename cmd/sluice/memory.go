@@ -9,6 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/seed14ed4225/sluice/device"
 	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/monitor"
 	"github.com/seed14ed4225/sluice/plan"
@@ -88,9 +89,10 @@ var flagOf = map[string]string{
 }
 
 // open makes the memory that the job runs in: nil if neither it nor a flag says anything about
-// memory.
-func (f memoryFlags) open(job *plan.Job) (*mem.Resource, error) {
+// memory, and no node is for a device.
+func (f memoryFlags) open(job *plan.Job, on device.Device) (*mem.Resource, error) {
 	memory, err := job.Memory(plan.Memory{
+		On:     on,
 		Device: f.Device.Limit, Pinned: f.Pinned.Limit, Host: f.Host.Limit, Disk: f.Disk.Limit,
 		SpillDir: string(f.SpillDir), Compress: f.Compress.how,
 	})
@@ -122,12 +124,17 @@ func inFlags(err error) error {
 // what is left outlives the process.
 const patience = time.Second
 
+// patiently returns a context that ends a moment after ctx.
+func patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+	closing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(patience, cancel) })
+	return closing, func() { stop(); cancel() }
+}
+
 // closeMemory ends the memory that a job ran in.
 func closeMemory(ctx context.Context, memory *mem.Resource) error {
-	closing, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(patience, cancel) })
-	defer stop()
+	closing, done := patiently(ctx)
+	defer done()
 	_, err := await(closing, func() (any, error) { return nil, memory.Close(closing) })
 	return err
 }

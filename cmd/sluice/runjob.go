@@ -10,7 +10,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/seed14ed4225/sluice"
 	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/plan"
 	"github.com/seed14ed4225/sluice/table"
@@ -18,6 +17,7 @@ import (
 
 type runCommand struct {
 	jobFlags
+	deviceFlags
 	memoryFlags
 	Format rowFormat `placeholder:"FORMAT" help:"How to print rows: table, csv, or json with one object per line. Default is what the job says, or table."`
 }
@@ -53,6 +53,10 @@ is a folder for it:
 
   sluice run sorted.yaml --memory-host 64MiB --spill-dir /var/tmp --stats
 
+Nodes that work in device memory do so on the device that the job or --device says,
+such as cuda:0; see sluice devices and sluice kinds. A job without such nodes says so and runs
+on the host.
+
 With --stats, "spilled" counts bytes each time they are moved, and the peak of disk is
 what was promised for them before compression.
 
@@ -60,37 +64,46 @@ The exit status is 0 when all went well, 1 when the job failed while it ran, 2
 when the job or the command line is wrong, and 130 after Ctrl-C.`
 }
 
-func (c *runCommand) Run(ctx context.Context, std streams) error {
-	job, err := c.load(ctx, std.in)
+func (c *runCommand) Run(ctx context.Context, std streams, has offer) error {
+	job, err := c.load(ctx, std.in, has.kinds)
 	if err != nil {
 		return err
 	}
 	if _, err := await(ctx, func() (any, error) { return nil, job.Check() }); err != nil {
 		return err
 	}
-	memory, err := await(ctx, func() (*mem.Resource, error) { return c.open(job) })
+	log := slog.New(warnings{std.err})
+	device, err := c.openDevice(ctx, job, has.devices, log)
 	if err != nil {
 		return err
 	}
-	err = c.runIn(ctx, memory, job, std)
+	memory, err := await(ctx, func() (*mem.Resource, error) { return c.open(job, device) })
+	if err != nil {
+		return errors.Join(err, closeDevice(ctx, device))
+	}
+	err = c.runIn(ctx, memory, job, std, log)
 	if c.Stats {
 		showMemory(std.err, memory)
 	}
-	if closing := closeMemory(ctx, memory); closing != nil {
+	closing := closeMemory(ctx, memory)
+	if closing == nil { // else somebody may still be at what is in it
+		closing = closeDevice(ctx, device)
+	}
+	if closing != nil {
 		err = errors.Join(err, closing)
 	}
 	return err
 }
 
 // runIn runs a job that was checked.
-func (c *runCommand) runIn(ctx context.Context, memory *mem.Resource, job *plan.Job, std streams) error {
+func (c *runCommand) runIn(ctx context.Context, memory *mem.Resource, job *plan.Job, std streams, log *slog.Logger) error {
 	out := newPatientWriter(ctx, std.out)
 	defer out.close()
 	network, err := job.Network(plan.Env{
-		Stdout:  out,
-		Format:  table.Format(c.Format),
-		Memory:  memory,
-		Options: []sluice.NetworkOption{sluice.WithLogger(slog.New(warnings{std.err}))},
+		Stdout: out,
+		Format: table.Format(c.Format),
+		Memory: memory,
+		Logger: log,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,5 @@
+//go:build nocuda
+
+package main
+
+const builtWithoutCUDA = true
