@@ -45,7 +45,12 @@ func TestDocumentationShowsExamplesThatRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples := read(t, "example_test.go") + read(t, "example_throttle_test.go") + read(t, "example_memory_test.go")
+	var examples string
+	for _, file := range []string{
+		"example_test.go", "example_throttle_test.go", "example_memory_test.go", "examples/gpu/stream/network.go",
+	} {
+		examples += read(t, file)
+	}
 	blocks := 0
 	for _, file := range append(files, "README.md") {
 		for block := range strings.SplitSeq(read(t, file), "```go\n") {
