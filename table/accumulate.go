@@ -37,6 +37,9 @@ func accumulatorFor(f Func, typ arrow.DataType) (arrow.DataType, func() accumula
 		if layout == layoutText {
 			return plain(typ), func() accumulator { return &textExtremes{max: f == Max} }
 		}
+		if layout == layoutDecimal {
+			return typ, func() accumulator { return &decimalExtremes{max: f == Max} }
+		}
 		return typ, func() accumulator { return &extremes{max: f == Max} }
 	}
 	sum := sumType(typ)
@@ -45,6 +48,12 @@ func accumulatorFor(f Func, typ arrow.DataType) (arrow.DataType, func() accumula
 		return nil, nil
 	case sum.ID() == arrow.FLOAT64:
 		return sum, func() accumulator { return &floatSums{mean: f == Mean} }
+	case layout == layoutDecimal && f == Mean:
+		return arrow.PrimitiveTypes.Float64, func() accumulator { return &decimalSums{mean: true, typ: typ} }
+	case layout == layoutDecimal:
+		return sum, func() accumulator { return &decimalSums{typ: typ} }
+	case sum.ID() == arrow.DURATION && f == Mean:
+		return sum, func() accumulator { return &durationMeans{} }
 	case f == Mean:
 		return arrow.PrimitiveTypes.Float64, func() accumulator { return &wholeSums{mean: true} }
 	default:
@@ -52,7 +61,7 @@ func accumulatorFor(f Func, typ arrow.DataType) (arrow.DataType, func() accumula
 	}
 }
 
-// sumType returns the type of a sum of numbers, nil for what is none.
+// sumType returns the type of a sum of numbers or durations, nil for what is none.
 func sumType(typ arrow.DataType) arrow.DataType {
 	switch typ.ID() {
 	case arrow.INT8, arrow.INT16, arrow.INT32, arrow.INT64:
@@ -61,6 +70,10 @@ func sumType(typ arrow.DataType) arrow.DataType {
 		return arrow.PrimitiveTypes.Uint64
 	case arrow.FLOAT32, arrow.FLOAT64:
 		return arrow.PrimitiveTypes.Float64
+	case arrow.DECIMAL128:
+		return &arrow.Decimal128Type{Precision: maxDigits, Scale: typ.(arrow.DecimalType).GetScale()}
+	case arrow.DURATION:
+		return typ
 	default:
 		return nil
 	}

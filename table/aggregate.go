@@ -9,6 +9,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/seed14ed4225/sluice"
@@ -26,12 +27,15 @@ const (
 	// column is named. int64, never null.
 	Count Func = "count"
 	// Sum adds up: int64 for signed integers, uint64 for unsigned ones, float64 for
-	// floating-point numbers, whose last digits depend on the order of the rows. A
-	// sum of integers that does not fit is an error, and only that: what goes over
-	// on the way and comes back is right.
+	// floating-point numbers, whose last digits depend on the order of the rows, a
+	// decimal of 38 digits and the same scale for decimals, a duration for durations.
+	// A sum that does not fit is an error, and only that: what goes over on the way and
+	// comes back is right.
 	Sum Func = "sum"
-	// Mean is the sum divided by the count: float64. The sum of integers is exact
-	// before that, however large.
+	// Mean is the sum divided by the count: float64, also of decimals (as in DuckDB),
+	// of which it is the float64 nearest to the exact mean. The sum of integers is exact
+	// before that, however large. The mean of durations is a duration, rounded to the
+	// nearest of the column's unit, halves away from zero.
 	Mean Func = "mean"
 	// Min gives the least value, of the column's own type (of text that is a
 	// dictionary, the text).
@@ -357,7 +361,14 @@ func (g *aggregation) keyArray(mem memory.Allocator, key, from, to int) (arrow.A
 	ids := g.keyIDs(key, from, to)
 	column, typ := g.grouping.keys[key], g.schema.Field(key).Type
 	isNull := func(i int) bool { return ids[i] == column.null }
-	if column.text {
+	if column.of == layoutDecimal {
+		return decimalArray(mem, typ, len(ids), isNull, func(i int) decimal128.Num {
+			var value [1]decimal128.Num
+			copy(arrow.GetBytes(value[:]), column.strings.at(ids[i]))
+			return value[0]
+		}), nil
+	}
+	if column.of == layoutText {
 		return textArray(mem, typ, len(ids), isNull, func(i int) []byte { return column.strings.at(ids[i]) })
 	}
 	values := make([]uint64, len(ids))

@@ -77,12 +77,16 @@ func (t *textTable) demand(d *demand, more int, text int64) {
 
 // demand is for the rows of v, of which each may be a group.
 func (k *keyColumn) demand(d *demand, v *view) {
-	if !k.text {
+	if k.numbers != nil {
 		k.numbers.demand(d, v.rows)
 		d.scratch(cap(k.ranks), v.rows, 8)
 		return
 	}
-	k.strings.demand(d, v.rows, textBytes(v))
+	bytes := textBytes(v)
+	if k.of == layoutDecimal {
+		bytes = int64(v.rows * arrow.Decimal128SizeBytes)
+	}
+	k.strings.demand(d, v.rows, bytes)
 	entries := 0
 	if v.text.dict != nil {
 		entries = v.text.dict.Len()
@@ -185,7 +189,7 @@ func (g *aggregation) resultBytes(from, to int) (bytes int64) {
 		}
 	}
 	for i, key := range g.grouping.keys {
-		if !key.text {
+		if key.of != layoutText {
 			continue
 		}
 		ids, text := g.keyIDs(i, from, to), int64(0)

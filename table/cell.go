@@ -1,6 +1,7 @@
 package table
 
 import (
+	"bytes"
 	"encoding/hex"
 	"math"
 	"strconv"
@@ -19,8 +20,8 @@ type cells struct {
 	clock string // layout of a timestamp
 }
 
-// of returns the cell for the type: numbers, true and false, dates, timestamps and
-// text as they are.
+// of returns the cell for the type: numbers, true and false, dates, times, durations
+// and text as they are.
 func (c cells) of() cell {
 	switch typ := plain(c.typ).(type) {
 	case *arrow.BooleanType:
@@ -32,6 +33,18 @@ func (c cells) of() cell {
 		}
 	case *arrow.TimestampType:
 		return c.timestamp(typ)
+	case *arrow.Time32Type:
+		return timeOfDayCell[int32](typ.Unit)
+	case *arrow.Time64Type:
+		return timeOfDayCell[int64](typ.Unit)
+	case *arrow.DurationType:
+		return func(v *view, row int, into []byte) []byte {
+			return appendDuration(into, fixed[int64](v.array)[row], typ.Unit)
+		}
+	case *arrow.Decimal128Type:
+		return func(v *view, row int, into []byte) []byte {
+			return appendDecimal(into, v.decimals[row], int(typ.Scale))
+		}
 	case *arrow.BinaryType:
 		return func(v *view, row int, into []byte) []byte { return hex.AppendEncode(into, v.text.at(row)) }
 	case *arrow.StringType:
@@ -89,6 +102,37 @@ func (c cells) timestamp(typ *arrow.TimestampType) cell {
 	}
 }
 
+func timeOfDayCell[T int32 | int64](unit arrow.TimeUnit) cell {
+	return func(v *view, row int, into []byte) []byte {
+		sinceMidnight := time.Duration(fixed[T](v.array)[row]) * unit.Multiplier()
+		return time.Time{}.Add(sinceMidnight).AppendFormat(into, "15:04:05.999999999")
+	}
+}
+
+// appendDuration writes a duration as Go's time package reads it: 26h30m0.5s. Unlike
+// there, hours may be as many as seconds in 64 bits make.
+func appendDuration(into []byte, ticks int64, unit arrow.TimeUnit) []byte {
+	size := uint64(ticks)
+	if ticks < 0 {
+		into = append(into, '-')
+		size = -size
+	}
+	perSecond := uint64(time.Second / unit.Multiplier())
+	seconds, fraction := size/perSecond, size%perSecond
+	if seconds >= 3600 {
+		into = append(strconv.AppendUint(into, seconds/3600, 10), 'h')
+	}
+	if seconds >= 60 {
+		into = append(strconv.AppendUint(into, seconds/60%60, 10), 'm')
+	}
+	into = strconv.AppendUint(into, seconds%60, 10)
+	if fraction > 0 {
+		digits := strconv.AppendUint(nil, perSecond+fraction, 10)[1:] // with the zeros in front
+		into = append(append(into, '.'), bytes.TrimRight(digits, "0")...)
+	}
+	return append(into, 's')
+}
+
 // exactFloat writes the fewest digits that read back as the same number.
 func exactFloat(x float64, bits int, into []byte) []byte {
 	return strconv.AppendFloat(into, x, shortest(x), -1, bits)
@@ -111,6 +155,12 @@ func readableFloat(x float64, bits int, into []byte) []byte {
 }
 
 func isNumber(typ arrow.DataType) bool {
-	layout, _ := layoutOf(typ)
-	return layout != layoutBool && layout < layoutText && typ.ID() != arrow.DATE32 && typ.ID() != arrow.TIMESTAMP
+	switch layout, _ := layoutOf(typ); layout {
+	case layoutBool, layoutText, layoutNull:
+		return false
+	case layoutInt32, layoutInt64: // which are also layouts of times
+		return typ.ID() == arrow.INT32 || typ.ID() == arrow.INT64
+	default:
+		return true
+	}
 }

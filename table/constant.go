@@ -61,14 +61,20 @@ func shown(value any) string {
 	}
 }
 
-// constant converts a value to the integer that a column of integers, dates or
-// timestamps keeps it as.
+// constant converts a value to the integer that a column of integers, dates, times or
+// durations keeps it as.
 func constant(typ arrow.DataType, value any) (whole, error) {
 	switch typ := typ.(type) {
 	case *arrow.Date32Type:
 		return date(value)
 	case *arrow.TimestampType:
 		return timestamp(typ, value)
+	case *arrow.Time32Type:
+		return timeOfDay(typ.Unit, value)
+	case *arrow.Time64Type:
+		return timeOfDay(typ.Unit, value)
+	case *arrow.DurationType:
+		return duration(typ.Unit, value)
 	}
 	switch v := reflect.ValueOf(value); {
 	case v.CanInt():
@@ -138,7 +144,7 @@ func timestamp(typ *arrow.TimestampType, value any) (whole, error) {
 	}
 	unit := int64(typ.Unit.Multiplier())
 	if int64(t.Nanosecond())%unit != 0 {
-		return whole{}, fmt.Errorf("the column's times are in %s, which cannot tell that one apart", typ.Unit)
+		return whole{}, errTooFine("times", typ.Unit)
 	}
 	ticks := big.NewInt(t.Unix())
 	ticks.Mul(ticks, big.NewInt(int64(time.Second)/unit))
@@ -147,6 +153,44 @@ func timestamp(typ *arrow.TimestampType, value any) (whole, error) {
 		return whole{far: ticks.Sign()}, nil
 	}
 	return wholeOf(ticks.Int64()), nil
+}
+
+func errTooFine(what string, unit arrow.TimeUnit) error {
+	return fmt.Errorf("the column's %s are in %s, which cannot tell that one apart", what, unit)
+}
+
+func timeOfDay(unit arrow.TimeUnit, value any) (whole, error) {
+	s, ok := value.(string)
+	if !ok {
+		return whole{}, errNot("a time of day in quotes, such as '17:05:00'", value)
+	}
+	for _, layout := range []string{time.TimeOnly, "15:04"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			midnight := t.Truncate(24 * time.Hour)
+			return ticks("times", t.Sub(midnight), unit)
+		}
+	}
+	return whole{}, errNot("a time of day in quotes, such as '17:05:00'", value)
+}
+
+func duration(unit arrow.TimeUnit, value any) (whole, error) {
+	switch value := value.(type) {
+	case time.Duration:
+		return ticks("durations", value, unit)
+	case string:
+		if d, err := time.ParseDuration(value); err == nil {
+			return ticks("durations", d, unit)
+		}
+	}
+	return whole{}, errNot("a duration in quotes, such as '1h30m' or '2.5s'", value)
+}
+
+// ticks is a duration in the unit of a column.
+func ticks(what string, d time.Duration, unit arrow.TimeUnit) (whole, error) {
+	if d%unit.Multiplier() != 0 {
+		return whole{}, errTooFine(what, unit)
+	}
+	return wholeOf(int64(d / unit.Multiplier())), nil
 }
 
 // Layouts of a time without a zone. Fractions of a second are accepted by all

@@ -17,9 +17,16 @@
 //
 // # Rules of the nodes
 //
-// Columns may be booleans, integers, floating-point numbers, text (UTF-8 strings
-// and binary, both also as dictionaries), dates (date32) and timestamps. A scan
-// leaves text in the dictionary that the file has.
+// Columns may be booleans, integers, floating-point numbers, decimals of up to 38
+// digits (decimal128), text (UTF-8 strings and binary, both also as dictionaries),
+// dates (date32), times of day (time32 and time64), timestamps of every unit with and
+// without a time zone, and durations. A scan leaves text in the dictionary that the
+// file has. Others are errors before any data is read, which name the column: wider
+// decimals, half-precision floating-point numbers (float16), strings with 64-bit
+// offsets, lists and structs.
+//
+// Decimals are exact: they are compared, grouped, sorted and added up in all their
+// digits, and a sum that needs more than 38 is an error.
 //
 // Nulls are SQL's: no comparison is true of a null, aggregates skip nulls, and a
 // null is a group of its own. One order is used everywhere: NaN equals NaN and is

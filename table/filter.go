@@ -34,14 +34,19 @@ var comparisons = []string{"=", "!=", "<", "<=", ">", ">=", "is_null", "not_null
 // [NotNull] ask about nulls.
 //
 // Values are compared in the order that the package documentation gives, integers
-// also with numbers that their type cannot hold: every uint8 is less than 300.
+// also with numbers that their type cannot hold: every uint8 is less than 300. Decimals
+// are compared exactly, with as many digits as are given. A float64 is taken for the
+// shortest number that reads back as it, so that 10.1 is 10.1.
 type Filter struct {
 	Column string
 	Op     Comparison
 
 	// Value is compared with: an integer of any Go type for integers; a number for
-	// floating-point columns; a bool; a string or []byte for text; a [time.Time] or
-	// a string for dates ("2001-03-31") and timestamps ("2001-03-31 17:05:00", with
+	// floating-point columns; a bool; a string or []byte for text; for decimals a
+	// number or a string ("10.25"), which can have more digits than a float64 has;
+	// a string for times of day ("17:05:00"); a [time.Duration] or a string
+	// ("1h30m", see [time.ParseDuration]) for durations; a [time.Time] or a string
+	// for dates ("2001-03-31") and timestamps ("2001-03-31 17:05:00", with
 	// T or a space, fractions of a second if the column has them, "Z" or "+01:00"
 	// only if the column has a time zone). A column with a time zone compares
 	// instants, and a string without one is in that of the column; a column without

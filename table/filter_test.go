@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"pgregory.net/rapid"
 
 	"github.com/seed14ed4225/sluice"
@@ -68,8 +69,16 @@ func asSetting(typ arrow.DataType, value any) any {
 	case arrow.DATE32:
 		return time.Unix(value.(int64)*24*60*60, 0).UTC()
 	case arrow.TIMESTAMP:
-		v := value.(int64)
-		return time.UnixMicro(v).UTC()
+		v, unit := value.(int64), int64(typ.(*arrow.TimestampType).Unit.Multiplier())
+		perSecond := int64(time.Second) / unit
+		return time.Unix(v/perSecond, v%perSecond*unit).UTC()
+	case arrow.TIME32, arrow.TIME64:
+		unit := typ.(arrow.TemporalWithUnit).TimeUnit()
+		return time.Time{}.Add(time.Duration(value.(int64)) * unit.Multiplier()).Format("15:04:05.999999999")
+	case arrow.DURATION:
+		return string(appendDuration(nil, value.(int64), arrow.Microsecond))
+	case arrow.DECIMAL128:
+		return value.(decimal128.Num).ToString(typ.(arrow.DecimalType).GetScale())
 	default:
 		return value
 	}
@@ -110,8 +119,11 @@ func TestFilterReadsDatesAndTimes(t *testing.T) {
 		field("clock", &arrow.TimestampType{Unit: arrow.Millisecond}),
 		field("instant", &arrow.TimestampType{Unit: arrow.Nanosecond, TimeZone: "UTC"}),
 		field("seconds", &arrow.TimestampType{Unit: arrow.Second}),
+		field("of day", arrow.FixedWidthTypes.Time32ms), field("exactly", arrow.FixedWidthTypes.Time64ns),
+		field("took", arrow.FixedWidthTypes.Duration_ms),
 	}, nil)
-	batch := batchOf(schema, []any{days, int(march.UnixMilli()), int(march.UnixNano()), int(march.Unix())})
+	batch := batchOf(schema, []any{days, int(march.UnixMilli()), int(march.UnixNano()), int(march.Unix()),
+		61500_250, 61500_250_000_001, 5400_500})
 	east := time.FixedZone("", 2*60*60)
 	for _, tt := range []struct {
 		column string
@@ -122,6 +134,8 @@ func TestFilterReadsDatesAndTimes(t *testing.T) {
 		{"clock", time.Date(2001, 3, 31, 17, 5, 0, 0, east)},
 		{"instant", "2001-03-31T17:05:00Z"}, {"instant", "2001-03-31 19:05:00+02:00"}, {"instant", march.In(east)},
 		{"instant", "2001-03-31 17:05:00"}, {"seconds", "2001-03-31 17:05:00"},
+		{"of day", "17:05:00.25"}, {"exactly", "17:05:00.250000001"}, {"took", "1h30m0.5s"}, {"took", "1.5h500ms"},
+		{"took", 90*time.Minute + 500*time.Millisecond},
 	} {
 		rows, _, err := through(t, filterNode(Filter{Column: tt.column, Op: Equal, Value: tt.value}), batch)
 		if err != nil || len(rows) != 1 {
@@ -131,6 +145,9 @@ func TestFilterReadsDatesAndTimes(t *testing.T) {
 	for _, tt := range []struct{ column, value, want string }{
 		{"day", "2001-03-31 10:00", "want a date in quotes"},
 		{"clock", "2001-03-31T17:05:00Z", "no time zone"},
+		{"of day", "5 past 5", "want a time of day in quotes"}, {"of day", "24:00", "want a time of day"},
+		{"of day", "17:05:00.0001", "times are in ms"}, {"took", "17:05", "want a duration in quotes"},
+		{"took", "1us", "durations are in ms"},
 		{"clock", "2001-03-31T17:05:00.0001", "in ms"},
 		{"clock", "yesterday", "want a time in quotes"},
 	} {

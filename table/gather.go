@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
@@ -35,6 +36,8 @@ func gather(mem memory.Allocator, typ arrow.DataType, from []view, places []plac
 		return gatherFixed[uint32](mem, typ, from, places), nil
 	case layoutInt64, layoutUint64, layoutFloat64:
 		return gatherFixed[uint64](mem, typ, from, places), nil
+	case layoutDecimal:
+		return gatherFixed[decimal128.Num](mem, typ, from, places), nil
 	case layoutNull:
 		return array.NewNull(len(places)), nil
 	default:
@@ -45,7 +48,7 @@ func gather(mem memory.Allocator, typ arrow.DataType, from []view, places []plac
 	}
 }
 
-func gatherFixed[T uint8 | uint16 | uint32 | uint64](
+func gatherFixed[T uint8 | uint16 | uint32 | uint64 | decimal128.Num](
 	mem memory.Allocator, typ arrow.DataType, from []view, places []place,
 ) arrow.Array {
 	values := make([][]T, len(from))

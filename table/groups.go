@@ -169,10 +169,10 @@ const none = ^uint32(0)
 
 // A keyColumn numbers the values of one column, null included.
 type keyColumn struct {
-	text    bool
-	numbers *numberTable // of ranks
-	strings *textTable
-	null    uint32 // the number of null, none before there was one
+	of      layout
+	numbers *numberTable // of ranks; nil if there are strings
+	strings *textTable   // of text, or of the bytes of decimals; nil if there are numbers
+	null    uint32       // the number of null, none before there was one
 
 	ranks []uint64        // scratch
 	dict  arrow.ArrayData // the dictionary last seen
@@ -180,17 +180,17 @@ type keyColumn struct {
 }
 
 func newKeyColumn(of layout) *keyColumn {
-	k := &keyColumn{text: of == layoutText, null: none}
-	if k.text {
-		k.strings = newTextTable()
-	} else {
+	k := &keyColumn{of: of, null: none}
+	if exactRanks(of) {
 		k.numbers = newNumberTable()
+	} else {
+		k.strings = newTextTable()
 	}
 	return k
 }
 
 func (k *keyColumn) len() int {
-	if k.text {
+	if k.strings != nil {
 		return k.strings.len()
 	}
 	return k.numbers.len()
@@ -198,7 +198,7 @@ func (k *keyColumn) len() int {
 
 func (k *keyColumn) groupOfNull() uint32 {
 	if k.null == none {
-		if k.text {
+		if k.strings != nil {
 			k.null = k.strings.addUnseen(nil)
 		} else {
 			k.null = k.numbers.addUnseen(0)
@@ -210,7 +210,7 @@ func (k *keyColumn) groupOfNull() uint32 {
 // groups sets the number of each row.
 func (k *keyColumn) groups(v *view, into []uint32) {
 	switch {
-	case !k.text:
+	case k.numbers != nil:
 		k.ranks = ranks(v, k.ranks[:0])
 		for i, r := range k.ranks {
 			if v.null(i) {
@@ -219,6 +219,8 @@ func (k *keyColumn) groups(v *view, into []uint32) {
 				into[i] = k.numbers.group(r)
 			}
 		}
+	case v.layout == layoutDecimal:
+		k.decimalGroups(v, into)
 	case v.text.codes == nil:
 		for i := range v.rows {
 			if v.null(i) {
@@ -229,6 +231,18 @@ func (k *keyColumn) groups(v *view, into []uint32) {
 		}
 	default:
 		k.codedGroups(v, into)
+	}
+}
+
+// decimalGroups takes the bytes of a decimal for its name.
+func (k *keyColumn) decimalGroups(v *view, into []uint32) {
+	names := arrow.GetBytes(v.decimals)
+	for i := range v.rows {
+		if v.null(i) {
+			into[i] = k.groupOfNull()
+		} else {
+			into[i] = k.strings.group(names[i*arrow.Decimal128SizeBytes:][:arrow.Decimal128SizeBytes])
+		}
 	}
 }
 

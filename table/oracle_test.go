@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"pgregory.net/rapid"
 )
@@ -25,7 +28,18 @@ func everyType() *arrow.Schema {
 		field("coded", codedType), field("small", small),
 		field("date", arrow.FixedWidthTypes.Date32),
 		field("time", &arrow.TimestampType{Unit: arrow.Microsecond}),
+		field("instant", &arrow.TimestampType{Unit: arrow.Nanosecond, TimeZone: "UTC"}),
+		field("millis", arrow.FixedWidthTypes.Time32ms), field("nanos", arrow.FixedWidthTypes.Time64ns),
+		field("price", &arrow.Decimal128Type{Precision: 10, Scale: 2}),
+		field("exact", &arrow.Decimal128Type{Precision: 38, Scale: 4}),
+		field("duration", arrow.FixedWidthTypes.Duration_us),
 	}, nil)
+}
+
+// everyStoredType has those of them that Parquet has.
+func everyStoredType() *arrow.Schema {
+	fields := slices.DeleteFunc(everyType().Fields(), func(f arrow.Field) bool { return f.Type.ID() == arrow.DURATION })
+	return arrow.NewSchema(fields, nil)
 }
 
 // drawValue draws from few values, extremes among them, so that they meet.
@@ -40,6 +54,19 @@ func drawValue(t *rapid.T, typ arrow.DataType) any {
 		return pick(nil, -32768, -1, 0, 7, 32767)
 	case arrow.INT32, arrow.DATE32:
 		return pick(nil, math.MinInt32, -1, 0, 5, math.MaxInt32)
+	case arrow.TIME32:
+		return pick(nil, 0, 1, 86_399_999)
+	case arrow.TIME64:
+		return pick(nil, 0, 1, 86_399_999_999_999)
+	case arrow.DECIMAL128:
+		if typ.(arrow.DecimalType).GetPrecision() < maxDigits {
+			return pick(nil, number("0"), number("1"), number("-1"), number("1025"), number("9999999999"), number("-9999999999"))
+		}
+		return pick(nil, number("0"), number("-1"), number("102500"), number(nines), number("-"+nines),
+			number("18446744073709551616"), number("18446744073709551617"), // 2 to the power of 64, and the next
+			number("-18446744073709551616"), number("-18446744073709551617"))
+	case arrow.DURATION: // as long as Go has them, so that they can be written down
+		return pick(nil, math.MinInt64/1000, -3, -2, 0, 2, 3, math.MaxInt64/1000)
 	case arrow.INT64, arrow.TIMESTAMP:
 		return pick(nil, math.MinInt64, -3, -2, 0, 2, 3, math.MaxInt64)
 	case arrow.UINT8:
@@ -82,6 +109,18 @@ func drawBatches(t *rapid.T, schema *arrow.Schema) []arrow.RecordBatch {
 	return batches
 }
 
+// nines is the greatest decimal.
+var nines = strings.Repeat("9", maxDigits)
+
+// number is the decimal of so many units.
+func number(units string) decimal128.Num {
+	n, err := decimal128.FromString(units, maxDigits, 0)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
 func allRows(batches []arrow.RecordBatch) [][]any {
 	var rows [][]any
 	for _, b := range batches {
@@ -109,6 +148,8 @@ func naiveOrder(a, b any) int {
 		return cmp.Compare(a, b.(uint64))
 	case string:
 		return cmp.Compare(a, b.(string))
+	case decimal128.Num:
+		return a.BigInt().Cmp(b.(decimal128.Num).BigInt())
 	case float64:
 		b := b.(float64)
 		switch {

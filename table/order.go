@@ -1,17 +1,21 @@
 package table
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
+	"math/bits"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
 // Sorting, grouping and extremes work on ranks and do not care what the type was.
-// The rank of a value that is not text is an unsigned number, such that ranks
+// The rank of a value of at most 64 bits is an unsigned number, such that ranks
 // compare as values do and are equal when the values count as equal: all NaN are
-// one above infinity, -0 is 0. Unranking goes back.
+// one above infinity, -0 is 0. Unranking goes back. Of longer values, which are text
+// and decimals, it is only the beginning: see exactRanks.
 
 func rankInt(v int64) uint64 { return uint64(v) ^ 1<<63 }
 
@@ -37,9 +41,25 @@ func unrankFloat(r uint64) float64 {
 	return math.Float64frombits(^r)
 }
 
+// exactRanks reports whether the ranks of a layout are all there is to its values.
+// Otherwise values of different ranks compare as these do, but values of equal ranks
+// may differ.
+func exactRanks(of layout) bool { return of != layoutText && of != layoutDecimal }
+
+// compareEqualRanks compares two values, not null, whose ranks are equal.
+func compareEqualRanks(a *view, rowA int, b *view, rowB int) int {
+	switch a.layout {
+	case layoutText:
+		return bytes.Compare(a.text.at(rowA), b.text.at(rowB))
+	case layoutDecimal:
+		return a.decimals[rowA].Cmp(b.decimals[rowB])
+	default:
+		return 0
+	}
+}
+
 // ranks appends the rank of each row. A row that is null has some rank. For text
-// it is the first eight bytes: strings of different ranks compare as these do,
-// strings of equal ranks may differ.
+// it is the first eight bytes.
 func ranks(v *view, into []uint64) []uint64 {
 	switch v.layout {
 	case layoutInt8:
@@ -65,6 +85,10 @@ func ranks(v *view, into []uint64) []uint64 {
 	case layoutFloat64:
 		for _, x := range fixed[float64](v.array) {
 			into = append(into, rankFloat(x))
+		}
+	case layoutDecimal:
+		for _, x := range v.decimals {
+			into = append(into, rankDecimal(x))
 		}
 	case layoutBool:
 		for i := range v.rows {
@@ -105,8 +129,30 @@ func rankText(s []byte) uint64 {
 	return binary.BigEndian.Uint64(head[:])
 }
 
-// unrank makes a buffer of the values of typ that have the given ranks. Text has
-// no way back.
+// rankDecimal is like a floating-point number: beside the sign, how far the number
+// was shifted to have 56 bits, and those bits. Up to 56 bits it is exact, which most
+// amounts of money are. A negative number has the rank of its complement, complemented.
+func rankDecimal(n decimal128.Num) uint64 {
+	sign := uint64(n.HighBits() >> 63) // all bits or none
+	hi, lo := uint64(n.HighBits())^sign, n.LowBits()^sign
+	const kept = 56
+	rank, shift := lo, 0
+	switch {
+	case hi>>kept != 0: // shifted by 64 or more
+		shift = bits.Len64(hi) + 64 - kept
+		rank = hi >> (shift - 64)
+	case hi != 0:
+		shift = bits.Len64(hi) + 64 - kept
+		rank = hi<<(64-shift) | lo>>shift
+	case lo>>kept != 0:
+		shift = bits.Len64(lo) - kept
+		rank = lo >> shift
+	}
+	return (1<<63 | uint64(shift)<<kept + rank) ^ sign
+}
+
+// unrank makes a buffer of the values of typ that have the given ranks. Where these are not
+// exact there is no way back.
 func unrank(mem memory.Allocator, typ arrow.DataType, from []uint64) *memory.Buffer {
 	switch layout, _ := layoutOf(typ); layout {
 	case layoutInt8, layoutUint8:

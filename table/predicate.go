@@ -26,6 +26,8 @@ func (f Filter) test(typ arrow.DataType) (test, error) {
 	switch layout {
 	case layoutBool:
 		return testBool(f.Op, f.Value)
+	case layoutDecimal:
+		return testDecimal(f.Op, f.Value, typ.(arrow.DecimalType).GetScale())
 	case layoutText:
 		return testText(f.Op, f.Value)
 	case layoutFloat32:

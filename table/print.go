@@ -42,7 +42,9 @@ var formats = []string{"table", "csv", "json"}
 // digits that read back the same. All formats write timestamps as 2001-03-31T17:05:00
 // (the table with a space for the T), with the fraction of a second if it is not
 // zero, and in a column with a time zone in that zone with its offset; dates as
-// 2001-03-31, binary as hexadecimal digits.
+// 2001-03-31, times of day as 17:05:00, durations as 26h30m0.5s, decimals with all digits
+// of their scale, binary as hexadecimal digits. In JSON decimals are numbers; a reader
+// that takes those for float64 loses digits beyond the 15th.
 type Print struct {
 	Format Format // "" means FormatTable
 }

@@ -88,6 +88,49 @@ func TestPrintAsJSON(t *testing.T) {
 	}
 }
 
+func TestDecimalsTimesAndDurationsArePrintedToTheLastDigit(t *testing.T) {
+	schema := arrow.NewSchema([]arrow.Field{
+		field("price", &arrow.Decimal128Type{Precision: 38, Scale: 4}), field("whole", &arrow.Decimal128Type{Precision: 38}),
+		field("hundreds", &arrow.Decimal128Type{Precision: 5, Scale: -2}),
+		field("s", arrow.FixedWidthTypes.Time32s), field("ns", arrow.FixedWidthTypes.Time64ns),
+		field("took", arrow.FixedWidthTypes.Duration_s), field("exactly", arrow.FixedWidthTypes.Duration_ns),
+		field("at", &arrow.TimestampType{Unit: arrow.Nanosecond}),
+		field("there", &arrow.TimestampType{Unit: arrow.Millisecond, TimeZone: "+02:30"}),
+	}, nil)
+	batch := batchOf(schema,
+		[]any{number(nines), number("-" + nines), number("7"), 61500, 1, 95400, 1_500_000, 986058300123456789, 986058300120},
+		[]any{number("-1"), number("0"), number("0"), 0, 86_399_999_999_999, 0, -3_600_000_000_001, -1, -1},
+		[]any{number("102500"), number("10000000000000000000"), number("-1"), 1, 0, math.MinInt64, 0, 0, 0},
+		[]any{nil, nil, nil, nil, nil, nil, nil, nil, nil})
+	for format, want := range map[Format]string{
+		FormatTable: `                                  price                                    whole  hundreds  s         ns                  took                     exactly            at                             there
+9999999999999999999999999999999999.9999  -99999999999999999999999999999999999999       700  17:05:00  00:00:00.000000001  26h30m0s                 0.0015s            2001-03-31 17:05:00.123456789  2001-03-31 19:35:00.12+02:30
+                                -0.0001                                        0         0  00:00:00  23:59:59.999999999  0s                       -1h0m0.000000001s  1969-12-31 23:59:59.999999999  1970-01-01 02:29:59.999+02:30
+                                10.2500                     10000000000000000000      -100  00:00:01  00:00:00            -2562047788015215h30m8s  0s                 1970-01-01 00:00:00            1970-01-01 02:30:00+02:30
+                                   NULL                                     NULL      NULL  NULL      NULL                NULL                     NULL               NULL                           NULL
+`,
+		FormatCSV: `price,whole,hundreds,s,ns,took,exactly,at,there
+9999999999999999999999999999999999.9999,-99999999999999999999999999999999999999,700,17:05:00,00:00:00.000000001,26h30m0s,0.0015s,2001-03-31T17:05:00.123456789,2001-03-31T19:35:00.12+02:30
+-0.0001,0,0,00:00:00,23:59:59.999999999,0s,-1h0m0.000000001s,1969-12-31T23:59:59.999999999,1970-01-01T02:29:59.999+02:30
+10.2500,10000000000000000000,-100,00:00:01,00:00:00,-2562047788015215h30m8s,0s,1970-01-01T00:00:00,1970-01-01T02:30:00+02:30
+,,,,,,,,
+`,
+		FormatJSON: `{"price":9999999999999999999999999999999999.9999,"whole":-99999999999999999999999999999999999999,"hundreds":700,"s":"17:05:00","ns":"00:00:00.000000001","took":"26h30m0s","exactly":"0.0015s","at":"2001-03-31T17:05:00.123456789","there":"2001-03-31T19:35:00.12+02:30"}
+{"price":-0.0001,"whole":0,"hundreds":0,"s":"00:00:00","ns":"23:59:59.999999999","took":"0s","exactly":"-1h0m0.000000001s","at":"1969-12-31T23:59:59.999999999","there":"1970-01-01T02:29:59.999+02:30"}
+{"price":10.2500,"whole":10000000000000000000,"hundreds":-100,"s":"00:00:01","ns":"00:00:00","took":"-2562047788015215h30m8s","exactly":"0s","at":"1970-01-01T00:00:00","there":"1970-01-01T02:30:00+02:30"}
+{"price":null,"whole":null,"hundreds":null,"s":null,"ns":null,"took":null,"exactly":null,"at":null,"there":null}
+`,
+	} {
+		var out strings.Builder
+		if err := printed(Print{Format: format}, &out, batch); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", format, out.String(), want)
+		}
+	}
+}
+
 func TestPrintedCSVAndJSONReadBack(t *testing.T) {
 	schema := arrow.NewSchema([]arrow.Field{
 		field("text", stringType), field("f", float64Type), field("u", arrow.PrimitiveTypes.Uint64),

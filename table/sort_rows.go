@@ -1,7 +1,6 @@
 package table
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"math"
@@ -53,7 +52,7 @@ func newKept(from budget, schema *arrow.Schema, by []SortKey, columns []int) *ke
 		k.keys = append(k.keys, sortColumn{SortKey: key, column: columns[i]})
 	}
 	first, _ := layoutOf(schema.Field(columns[0]).Type)
-	k.exact = first != layoutText
+	k.exact = exactRanks(first)
 	return k
 }
 
@@ -203,8 +202,8 @@ func (c *sortColumn) compare(column []view, a, b place) int {
 		return 1
 	}
 	order := cmp.Compare(c.ranks[a.batch][a.row], c.ranks[b.batch][b.row])
-	if order == 0 && va.layout == layoutText {
-		order = bytes.Compare(va.text.at(int(a.row)), vb.text.at(int(b.row)))
+	if order == 0 {
+		order = compareEqualRanks(va, int(a.row), vb, int(b.row))
 	}
 	if c.Descending {
 		return -order

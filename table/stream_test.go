@@ -10,6 +10,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/seed14ed4225/sluice"
@@ -127,7 +128,7 @@ func assertNoLeak(t failer, mem *memory.CheckedAllocator) {
 }
 
 // rowsOf takes a batch apart, value by value, without the code under test: nil,
-// bool, int64, uint64, float64 or string.
+// bool, int64, uint64, float64, decimal128.Num or string.
 func rowsOf(batch arrow.RecordBatch) [][]any {
 	rows := make([][]any, batch.NumRows())
 	for i := range rows {
@@ -169,6 +170,14 @@ func valueOf(a arrow.Array, i int) any {
 		return int64(a.Value(i))
 	case *array.Timestamp:
 		return int64(a.Value(i))
+	case *array.Time32:
+		return int64(a.Value(i))
+	case *array.Time64:
+		return int64(a.Value(i))
+	case *array.Duration:
+		return int64(a.Value(i))
+	case *array.Decimal128:
+		return a.Value(i)
 	case *array.String:
 		return strings.Clone(a.Value(i))
 	case *array.Binary:
@@ -229,6 +238,14 @@ func appendValue(b array.Builder, value any) {
 		b.Append(arrow.Date32(value.(int)))
 	case *array.TimestampBuilder:
 		b.Append(arrow.Timestamp(value.(int)))
+	case *array.Time32Builder:
+		b.Append(arrow.Time32(value.(int)))
+	case *array.Time64Builder:
+		b.Append(arrow.Time64(value.(int)))
+	case *array.DurationBuilder:
+		b.Append(arrow.Duration(value.(int)))
+	case *array.Decimal128Builder:
+		b.Append(value.(decimal128.Num))
 	case *array.StringBuilder:
 		b.Append(value.(string))
 	case *array.BinaryBuilder:

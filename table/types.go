@@ -14,16 +14,17 @@ const (
 	layoutBool layout = iota
 	layoutInt8
 	layoutInt16
-	layoutInt32 // also dates
-	layoutInt64 // also timestamps
+	layoutInt32 // also dates, and times of day in seconds or milliseconds
+	layoutInt64 // also timestamps, durations, and finer times of day
 	layoutUint8
 	layoutUint16
 	layoutUint32
 	layoutUint64
 	layoutFloat32
 	layoutFloat64
-	layoutText // strings and binary, plain or in a dictionary
-	layoutNull // a column of type null: of a stream without a schema
+	layoutDecimal // of 128 bits
+	layoutText    // strings and binary, plain or in a dictionary
+	layoutNull    // a column of type null: of a stream without a schema
 )
 
 // layoutOf returns the layout of a type, false if the nodes of this package do
@@ -36,9 +37,9 @@ func layoutOf(typ arrow.DataType) (layout, bool) {
 		return layoutInt8, true
 	case arrow.INT16:
 		return layoutInt16, true
-	case arrow.INT32, arrow.DATE32:
+	case arrow.INT32, arrow.DATE32, arrow.TIME32:
 		return layoutInt32, true
-	case arrow.INT64, arrow.TIMESTAMP:
+	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION, arrow.TIME64:
 		return layoutInt64, true
 	case arrow.UINT8:
 		return layoutUint8, true
@@ -52,6 +53,8 @@ func layoutOf(typ arrow.DataType) (layout, bool) {
 		return layoutFloat32, true
 	case arrow.FLOAT64:
 		return layoutFloat64, true
+	case arrow.DECIMAL128:
+		return layoutDecimal, true
 	case arrow.STRING, arrow.BINARY:
 		return layoutText, true
 	case arrow.NULL:

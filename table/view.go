@@ -4,6 +4,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 )
 
 // A view is an array opened for loops: its offset and dictionary taken care of
@@ -16,7 +17,8 @@ type view struct {
 	valid  []byte // bitmap, nil if no row is null
 	offset int    // of row 0 in valid
 
-	text text // if layout is layoutText
+	decimals []decimal128.Num // if layout is layoutDecimal
+	text     text             // if it is layoutText
 }
 
 // text is a column of strings: values, and which of them each row has.
@@ -37,7 +39,10 @@ func newView(a arrow.Array) view {
 	if a.NullN() > 0 {
 		v.valid, v.offset = a.NullBitmapBytes(), a.Data().Offset()
 	}
-	if v.layout == layoutText {
+	switch v.layout {
+	case layoutDecimal:
+		v.decimals = fixed[decimal128.Num](a)
+	case layoutText:
 		v.openText()
 	}
 	return v

@@ -65,7 +65,7 @@ func readChunk(t *testing.T, typ arrow.DataType, codec format.CompressionCodec, 
 	t.Helper()
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	defer mem.AssertSize(t, 0)
-	c := &chunk{in: bytes.NewReader(data), name: "column", typ: typ, codec: codec}
+	c := &chunk{in: bytes.NewReader(data), name: "column", typ: typ, stored: storedAs(typ), codec: codec}
 	group := &RowGroup{path: "file", rows: rows, chunks: []*chunk{c}, schema: schemaOf(typ)}
 	group.mu.loaded = make(map[*entry]struct{})
 	var before, after runtime.MemStats
@@ -81,7 +81,12 @@ func readChunk(t *testing.T, typ arrow.DataType, codec format.CompressionCodec, 
 		defer group.Close()
 		piece := group.Piece(0, rows)
 		defer piece.Release()
-		return piece.Read(context.Background(), mem)
+		metered := &meter{Allocator: mem, kept: piece.Bound().Kept, most: piece.Bound().Kept + piece.Bound().Scratch}
+		batch, err := piece.Read(context.Background(), metered)
+		if err == nil {
+			err = metered.check(batch)
+		}
+		return batch, err
 	}()
 	runtime.ReadMemStats(&after)
 	allocated := int(after.TotalAlloc - before.TotalAlloc)
@@ -89,7 +94,22 @@ func readChunk(t *testing.T, typ arrow.DataType, codec format.CompressionCodec, 
 		return "", allocated, err
 	}
 	defer batch.Release()
-	return fmt.Sprint(batch.Column(0)), allocated, nil
+	return fmt.Sprint(values(batch.Columns())), allocated, nil
+}
+
+// storedAs is how the pages of a test have a type: decimals in strings of bytes, each with
+// its length.
+func storedAs(typ arrow.DataType) storage {
+	switch typ.ID() {
+	case arrow.INT8:
+		return storage{typ: format.Int32, width: 4}
+	case arrow.INT64:
+		return storage{typ: format.Int64, width: 8}
+	case arrow.TIMESTAMP:
+		return storage{typ: format.Int96, width: 12}
+	default:
+		return storage{typ: format.ByteArray}
+	}
 }
 
 func schemaOf(typ arrow.DataType) *arrow.Schema {
@@ -99,6 +119,7 @@ func schemaOf(typ arrow.DataType) *arrow.Schema {
 func TestPagesThatLieAreNotBelieved(t *testing.T) {
 	number, narrow := arrow.PrimitiveTypes.Int64, arrow.PrimitiveTypes.Int8
 	coded := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}
+	decimal, instant := &arrow.Decimal128Type{Precision: 38, Scale: 2}, &arrow.TimestampType{Unit: arrow.Nanosecond}
 	three := int64s(1, 2, 3)
 	const huge = 1 << 30
 	delta := parquet.DeltaBinaryPacked
@@ -117,7 +138,7 @@ func TestPagesThatLieAreNotBelieved(t *testing.T) {
 		data     []byte
 		want     string
 	}{
-		{"nothing wrong", number, format.Uncompressed, 3, 99, chunkOf(t, dataPage(3, format.Plain, 24, 24), three), "[1 2 3]"},
+		{"nothing wrong", number, format.Uncompressed, 3, 99, chunkOf(t, dataPage(3, format.Plain, 24, 24), three), `["1" "2" "3"]`},
 		{"fewer rows than the row group", number, format.Uncompressed, 4, 99,
 			chunkOf(t, dataPage(3, format.Plain, 24, 24), three), "ends 1 rows early"},
 		{"more rows than the row group", number, format.Uncompressed, 2, 99,
@@ -158,6 +179,19 @@ func TestPagesThatLieAreNotBelieved(t *testing.T) {
 			chunkOf(t, dataPage(1, format.Plain, 5, 5), []byte{2, 0, 0, 0, 'x'}), "fewer values"},
 		{"a number too large for its type", narrow, format.Uncompressed, 1, 99,
 			chunkOf(t, dataPage(1, format.Plain, 4, 4), []byte{0, 1, 0, 0}), "value 256 does not fit the column's 8 bits"},
+		{"a decimal of no bytes", decimal, format.Uncompressed, 1, 99,
+			chunkOf(t, dataPage(1, format.Plain, 4, 4), []byte{0, 0, 0, 0}), "a decimal of no bytes"},
+		{"a decimal of too many digits", decimal, format.Uncompressed, 1, 99,
+			chunkOf(t, dataPage(1, format.Plain, 21, 21), append([]byte{17, 0, 0, 0, 0, 0x80}, make([]byte, 15)...)),
+			"a decimal of more than 38 digits"},
+		{"days that are not there", instant, format.Uncompressed, 2, 99,
+			chunkOf(t, dataPage(2, format.Plain, 12, 12), make([]byte, 12)), "fewer values"},
+		{"a day in the year -4712", instant, format.Uncompressed, 1, 99,
+			chunkOf(t, dataPage(1, format.Plain, 12, 12), make([]byte, 12)), "a time before 1677-09-21"},
+		{"a day of which there are no such hours", instant, format.Uncompressed, 1, 99,
+			chunkOf(t, dataPage(1, format.Plain, 12, 12), []byte{0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}), "a time of day of"},
+		{"an encoding that times never had", instant, format.Uncompressed, 1, 99,
+			chunkOf(t, dataPage(1, format.DeltaBinaryPacked, len(packed), len(packed)), packed), "delta encoded values"},
 		{"an encoding of another type", number, format.Uncompressed, 3, 99,
 			chunkOf(t, dataPage(3, format.DeltaByteArray, 24, 24), three), "not supported for this type"},
 	} {

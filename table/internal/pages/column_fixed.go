@@ -7,6 +7,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding"
@@ -18,7 +19,7 @@ type stored interface {
 }
 
 type kept interface {
-	int8 | int16 | uint8 | uint16 | int32 | int64 | float32 | float64
+	int8 | int16 | uint8 | uint16 | int32 | int64 | float32 | float64 | decimal128.Num
 }
 
 // fixedColumn decodes values that Parquet stores as S and Arrow keeps as T.
@@ -28,7 +29,7 @@ type fixedColumn[S stored, T kept] struct {
 	typ    arrow.DataType
 	rows   int // in the piece
 	decode func(encoding.Encoding, []S, []byte) ([]S, error)
-	narrow func(dst []T, src []S) error // nil when S is T
+	cast   func(dst []T, src []S) error // nil when S is T
 
 	valid validity
 	out   slab[T]
@@ -43,10 +44,10 @@ type fixedColumn[S stored, T kept] struct {
 func newFixed[S stored, T kept](
 	mem memory.Allocator, typ arrow.DataType, rows int,
 	decode func(encoding.Encoding, []S, []byte) ([]S, error),
-	narrow func([]T, []S) error,
+	cast func([]T, []S) error,
 ) *fixedColumn[S, T] {
 	return &fixedColumn[S, T]{
-		typ: typ, rows: rows, decode: decode, narrow: narrow,
+		typ: typ, rows: rows, decode: decode, cast: cast,
 		valid: validity{bits: slab[uint8]{mem: mem}}, out: slab[T]{mem: mem},
 		entries: scratch[T]{mem: mem}, plain: scratch[S]{mem: mem},
 		split: scratch[byte]{mem: mem}, codes: scratch[int32]{mem: mem},
@@ -69,7 +70,7 @@ func (c *fixedColumn[S, T]) append(p page) error {
 	}
 	decode := c.values
 	if isDictionary(p.encoding) {
-		decode = c.lookUp
+		decode = func(dst []T, want wanted, p page) error { return lookUp(dst, c.dict, &c.codes, want, p) }
 		err = checkCodes(want.skip+want.n, width[T](), p.data)
 	} else if want.n > 0 {
 		_, err = checkFixed(p.encoding, want, width[S](), p.data)
@@ -88,16 +89,17 @@ func (c *fixedColumn[S, T]) append(p page) error {
 	return nil
 }
 
-func (c *fixedColumn[S, T]) lookUp(dst []T, want wanted, p page) error {
-	codes := c.codes.of(len(dst))
+// lookUp takes the values wanted of a page of codes from their dictionary.
+func lookUp[T any](dst, dict []T, scratch *scratch[int32], want wanted, p page) error {
+	codes := scratch.of(len(dst))
 	if err := decodeCodes(codes, want.skip, p); err != nil {
 		return err
 	}
 	for i, code := range codes {
-		if uint(code) >= uint(len(c.dict)) {
-			return errNoEntry(code, len(c.dict))
+		if uint(code) >= uint(len(dict)) {
+			return errNoEntry(code, len(dict))
 		}
-		dst[i] = c.dict[code]
+		dst[i] = dict[code]
 	}
 	return nil
 }
@@ -145,7 +147,7 @@ func (c *fixedColumn[S, T]) values(dst []T, want wanted, p page) error {
 		copy(same, got)
 		return nil
 	}
-	return c.narrow(dst, got)
+	return c.cast(dst, got)
 }
 
 // cut takes n values after the first skip out of all, which are split into streams:
@@ -178,6 +180,13 @@ func narrow[T int8 | int16 | uint8 | uint16](dst []T, src []int32) error {
 		if int32(dst[i]) != v {
 			return fmt.Errorf("value %d does not fit the column's %d bits", v, 8*unsafe.Sizeof(dst[i]))
 		}
+	}
+	return nil
+}
+
+func widen[S int32 | int64](dst []decimal128.Num, src []S) error {
+	for i, v := range src {
+		dst[i] = decimal128.FromI64(int64(v))
 	}
 	return nil
 }

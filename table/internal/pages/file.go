@@ -31,6 +31,8 @@ type Field struct {
 	Nullable   bool
 	Dictionary bool
 	Err        error // why Type is nil
+
+	stored storage
 }
 
 // File is an open Parquet file. Its methods may be used by several goroutines at
@@ -132,6 +134,7 @@ func (f *File) readSchema() error {
 		e := &elements[next]
 		field := Field{Name: e.Name, Nullable: e.RepetitionType.V == format.Optional}
 		field.Type, field.Err = typeOf(e)
+		field.stored = storageOf(e)
 		first := leaf
 		after, leaves, err := skipElement(elements, next)
 		if err != nil {

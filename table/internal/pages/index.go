@@ -27,6 +27,7 @@ type chunk struct {
 	in       io.ReaderAt
 	name     string
 	typ      arrow.DataType // what it is read as
+	stored   storage
 	codec    format.CompressionCodec
 	optional bool
 

@@ -5,13 +5,14 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// measure bounds the text of every page, where the chunk has text. Sizes in headers do
+// measure bounds the text of every page, where the chunk has text, or other strings of
+// bytes. Sizes in headers do
 // for most encodings. Two need a look inside, because few bytes can stand for many:
 // text that repeats prefixes of the text before, and a dictionary whose entries are
 // to be written out once for each row. Those pages are unpacked here, one at a time
 // and on the Go heap, and only their lengths decoded.
 func (c *chunk) measure() (err error) {
-	if !isText(plainType(c.typ)) {
+	if !c.stored.packed() {
 		return nil
 	}
 	r := newPageReader(memory.DefaultAllocator)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	arrowparquet "github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
@@ -31,6 +32,9 @@ func everyType() *arrow.Schema {
 		arrow.FixedWidthTypes.Date32,
 		&arrow.TimestampType{Unit: arrow.Millisecond}, &arrow.TimestampType{Unit: arrow.Microsecond},
 		&arrow.TimestampType{Unit: arrow.Nanosecond}, &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"},
+		arrow.FixedWidthTypes.Time32ms, arrow.FixedWidthTypes.Time64us, arrow.FixedWidthTypes.Time64ns,
+		&arrow.Decimal128Type{Precision: 9, Scale: 2}, &arrow.Decimal128Type{Precision: 18, Scale: 18},
+		&arrow.Decimal128Type{Precision: 19}, &arrow.Decimal128Type{Precision: 38, Scale: 4},
 	}
 	var fields []arrow.Field
 	for i, typ := range types {
@@ -90,6 +94,12 @@ func appendValue(b array.Builder, v uint64) {
 		b.Append(arrow.Date32(int32(v) % 40000))
 	case *array.TimestampBuilder:
 		b.Append(arrow.Timestamp(int64(v) / 1000))
+	case *array.Time32Builder:
+		b.Append(arrow.Time32(v % 86_400_000))
+	case *array.Time64Builder:
+		b.Append(arrow.Time64(v % 86_400_000_000))
+	case *array.Decimal128Builder:
+		b.Append(decimal(v, b.Type().(arrow.DecimalType).GetPrecision()))
 	case *array.StringBuilder:
 		b.Append(strconv.FormatUint(v%7919*v, 36)[:v%12%uint64(len(strconv.FormatUint(v%7919*v, 36)))])
 	case *array.BinaryBuilder:
@@ -97,6 +107,16 @@ func appendValue(b array.Builder, v uint64) {
 	default:
 		panic(fmt.Sprintf("no value for %T", b))
 	}
+}
+
+// decimal makes a decimal of at most so many digits.
+func decimal(v uint64, precision int32) decimal128.Num {
+	n := decimal128.New(int64(v), v*v) // of 38 digits, or nearly
+	if v%5 == 0 {
+		n = decimal128.FromI64(int64(v) >> 40) // of few
+	}
+	_, rest := n.Div(decimal128.GetScaleMultiplier(int(precision)))
+	return rest
 }
 
 func write(t testing.TB, path string, batch arrow.RecordBatch, properties ...arrowparquet.WriterProperty) {
@@ -163,6 +183,8 @@ func values(chunks []arrow.Array) []string {
 			switch {
 			case a.IsNull(i):
 				out = append(out, "null")
+			case a.DataType().ID() == arrow.DECIMAL128: // of which arrow-go shows some digits only
+				out = append(out, a.(*array.Decimal128).Value(i).BigInt().String())
 			default:
 				out = append(out, fmt.Sprintf("%q", a.ValueStr(i)))
 			}
@@ -281,6 +303,7 @@ func TestWhatArrowWritesIsReadAsArrowReadsIt(t *testing.T) {
 		write(t, path, batch,
 			arrowparquet.WithCompression(codec),
 			arrowparquet.WithDictionaryDefault(rapid.Bool().Draw(rt, "dictionary")),
+			arrowparquet.WithStoreDecimalAsInteger(rapid.Bool().Draw(rt, "decimals as integers")),
 			arrowparquet.WithDictionaryPageSizeLimit(rapid.SampledFrom([]int64{64, 1 << 20}).Draw(rt, "dictionary size")),
 			arrowparquet.WithDataPageVersion(rapid.SampledFrom([]arrowparquet.DataPageVersion{
 				arrowparquet.DataPageV1, arrowparquet.DataPageV2}).Draw(rt, "page version")),
@@ -305,6 +328,9 @@ func TestEveryEncodingIsRead(t *testing.T) {
 		{Name: "f64", Type: arrow.PrimitiveTypes.Float64},
 		{Name: "text", Type: arrow.BinaryTypes.String, Nullable: true},
 		{Name: "prefixed", Type: arrow.BinaryTypes.String},
+		{Name: "d32", Type: &arrow.Decimal128Type{Precision: 9, Scale: 2}, Nullable: true},
+		{Name: "d64", Type: &arrow.Decimal128Type{Precision: 18, Scale: 2}},
+		{Name: "dsplit", Type: &arrow.Decimal128Type{Precision: 25, Scale: 2}, Nullable: true},
 	}, nil)
 	encodings := arrowparquet.Encodings
 	rapid.Check(t, func(rt *rapid.T) {
@@ -324,6 +350,10 @@ func TestEveryEncodingIsRead(t *testing.T) {
 			arrowparquet.WithEncodingFor("f64", encodings.ByteStreamSplit),
 			arrowparquet.WithEncodingFor("text", encodings.DeltaLengthByteArray),
 			arrowparquet.WithEncodingFor("prefixed", encodings.DeltaByteArray),
+			arrowparquet.WithStoreDecimalAsInteger(true),
+			arrowparquet.WithEncodingFor("d32", encodings.DeltaBinaryPacked),
+			arrowparquet.WithEncodingFor("d64", encodings.ByteStreamSplit),
+			arrowparquet.WithEncodingFor("dsplit", encodings.ByteStreamSplit),
 		)
 		switch {
 		case err == nil:

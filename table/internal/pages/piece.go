@@ -125,7 +125,7 @@ func (p *Piece) next(columns []arrow.Array) int {
 }
 
 func (p *Piece) column(ctx context.Context, mem memory.Allocator, r *pageReader, plan *plan) (_ arrow.Array, err error) {
-	into, err := newColumn(mem, plan.typ, plan.rows, plan.entries)
+	into, err := newColumn(mem, plan.typ, plan.stored, plan.rows, plan.entries)
 	if err != nil {
 		return nil, err
 	}

@@ -155,11 +155,12 @@ func (p *plan) scratch() int64 {
 
 // needs are the scratch buffers of a column, in bytes. Each is as large as the page
 // that needs most of it.
-type needs struct{ codes, values, spans, lengths, prefixes, rebuilt, dictionary int64 }
+type needs struct{ codes, values, split, spans, lengths, prefixes, rebuilt, dictionary int64 }
 
 func (n *needs) raise(to needs) {
 	n.codes = max(n.codes, to.codes)
 	n.values = max(n.values, to.values)
+	n.split = max(n.split, to.split)
 	n.spans = max(n.spans, to.spans)
 	n.lengths = max(n.lengths, to.lengths)
 	n.prefixes = max(n.prefixes, to.prefixes)
@@ -167,7 +168,7 @@ func (n *needs) raise(to needs) {
 }
 
 func (n *needs) total() int64 {
-	return n.codes + n.values + n.spans + n.lengths + n.prefixes + n.rebuilt + n.dictionary
+	return n.codes + n.values + n.split + n.spans + n.lengths + n.prefixes + n.rebuilt + n.dictionary
 }
 
 // decoding returns what it takes to decode so many rows of a page.
@@ -186,25 +187,38 @@ func (p *plan) decoding(e *entry, take int) needs {
 		}
 		return locating(e, take)
 	case arrow.FixedWidthDataType:
-		return decodingFixed(e, take, typ.Bytes())
+		if p.stored.packed() {
+			return decodingPacked(e, take, p.stored.width)
+		}
+		return decodingFixed(e, take, typ.Bytes(), p.stored.width)
 	}
 	return needs{}
 }
 
-func decodingFixed(e *entry, take, width int) needs {
-	stored := max(width, 4)
-	narrow := width < stored
+func decodingFixed(e *entry, take, width, stored int) needs {
+	cast := width != stored
 	var n needs
 	switch {
 	case isDictionary(e.encoding):
 		n.codes = bytesFor(take, 4)
-	case e.encoding == format.DeltaBinaryPacked && (narrow || take < e.rows):
+	case e.encoding == format.DeltaBinaryPacked && (cast || take < e.rows):
 		n.values = bytesFor(e.rows, stored)
-	case narrow:
+	case cast:
 		n.values = bytesFor(take, stored)
 	}
 	if e.encoding == format.ByteStreamSplit && take < e.rows {
-		n.codes = bytesFor(take*stored, 1)
+		n.split = bytesFor(take*stored, 1)
+	}
+	return n
+}
+
+func decodingPacked(e *entry, take, width int) needs {
+	if isDictionary(e.encoding) {
+		return needs{codes: bytesFor(take, 4)}
+	}
+	n := locating(e, take)
+	if e.encoding == format.ByteStreamSplit {
+		n.split = bytesFor(take*width, 1)
 	}
 	return n
 }
@@ -228,9 +242,13 @@ func (p *plan) decodingDictionary() int64 {
 		n := locating(p.dict, p.dict.held(4))
 		return n.total()
 	case arrow.FixedWidthDataType:
-		stored := max(typ.Bytes(), 4)
-		entries := p.dict.held(stored)
-		n := decodingFixed(p.dict, entries, typ.Bytes())
+		if p.stored.packed() {
+			entries := p.dict.held(max(p.stored.width, 1))
+			n := decodingPacked(p.dict, entries, p.stored.width)
+			return bytesFor(entries, typ.Bytes()) + n.total()
+		}
+		entries := p.dict.held(p.stored.width)
+		n := decodingFixed(p.dict, entries, typ.Bytes(), p.stored.width)
 		return bytesFor(entries, typ.Bytes()) + n.total()
 	}
 	return 0

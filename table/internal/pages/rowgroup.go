@@ -61,7 +61,7 @@ func (f *File) chunk(ctx context.Context, g, field int, typ arrow.DataType) (_ *
 		return nil, err
 	}
 	c := &chunk{
-		in: f.in, name: f.fields[field].Name, typ: typ,
+		in: f.in, name: f.fields[field].Name, typ: typ, stored: f.fields[field].stored,
 		codec: column.MetaData.Codec, optional: f.fields[field].Nullable,
 	}
 	defer recoverInto(&err)

@@ -144,6 +144,16 @@ func (l *locator) plain(data []byte, want wanted) ([]span, error) {
 	return spans, nil
 }
 
+// equal gives the spans of n strings of one width from a place on.
+func (l *locator) equal(from, n, width int) []span {
+	spans := l.spans.of(n)
+	for i := range spans {
+		spans[i] = span{uint32(from), uint32(from + width)}
+		from += width
+	}
+	return spans
+}
+
 // consecutive gives the spans of strings that follow each other in size bytes.
 func (l *locator) consecutive(lengths []int32, size int, want wanted) ([]span, error) {
 	spans := l.spans.of(want.n)

@@ -20,6 +20,9 @@ func typeOf(e *format.SchemaElement) (arrow.DataType, error) {
 	if e.RepetitionType.V == format.Repeated {
 		return nil, fmt.Errorf("is nested (repeated %v), which is not supported", e.Type.V)
 	}
+	if typ, err := decimalType(e); typ != nil || err != nil {
+		return typ, err
+	}
 	if typ := annotatedType(e); typ != nil {
 		return typ, nil
 	}
@@ -39,8 +42,40 @@ func annotation(e *format.SchemaElement) string {
 
 // unsupported names the older annotations that are not read.
 var unsupported = map[deprecated.ConvertedType]string{
-	deprecated.Decimal: "DECIMAL", deprecated.TimeMillis: "TIME_MILLIS", deprecated.TimeMicros: "TIME_MICROS",
-	deprecated.Bson: "BSON", deprecated.Interval: "INTERVAL",
+	deprecated.Decimal: "DECIMAL", deprecated.Bson: "BSON", deprecated.Interval: "INTERVAL",
+}
+
+// maxDigits is how many digits 128 bits always hold.
+const maxDigits = 38
+
+// decimalType returns nil for what is no decimal.
+func decimalType(e *format.SchemaElement) (arrow.DataType, error) {
+	var precision, scale int32
+	switch logical := e.LogicalType.Value.(type) {
+	case *format.DecimalType:
+		precision, scale = logical.Precision, logical.Scale
+	case nil:
+		if !e.ConvertedType.Valid || e.ConvertedType.V != deprecated.Decimal {
+			return nil, nil
+		}
+		precision, scale = e.Precision.V, e.Scale.V
+	default:
+		return nil, nil
+	}
+	switch e.Type.V {
+	case format.Int32, format.Int64, format.ByteArray, format.FixedLenByteArray:
+	default:
+		return nil, nil
+	}
+	switch name := fmt.Sprintf("%v DECIMAL(%d,%d)", e.Type.V, precision, scale); {
+	case precision > maxDigits:
+		return nil, fmt.Errorf("has type %s, which is not supported; decimals may have up to %d digits", name, maxDigits)
+	case precision < 1 || scale < 0 || scale > precision:
+		return nil, fmt.Errorf("has type %s, which cannot be", name)
+	case e.Type.V == format.FixedLenByteArray && (e.TypeLength.V < 1 || e.TypeLength.V > 32):
+		return nil, fmt.Errorf("has type %s in %d bytes, which cannot be", name, e.TypeLength.V)
+	}
+	return &arrow.Decimal128Type{Precision: precision, Scale: scale}, nil
 }
 
 func annotatedType(e *format.SchemaElement) arrow.DataType {
@@ -68,6 +103,10 @@ func annotatedType(e *format.SchemaElement) arrow.DataType {
 			return arrow.PrimitiveTypes.Int64
 		}
 		return int64Type(e)
+	case format.Int96: // never meant anything else
+		if plain {
+			return &arrow.TimestampType{Unit: arrow.Nanosecond}
+		}
 	case format.ByteArray:
 		if plain {
 			return arrow.BinaryTypes.Binary
@@ -85,10 +124,16 @@ func int32Type(e *format.SchemaElement) arrow.DataType {
 		if logical.BitWidth <= 32 {
 			return intType(logical)
 		}
+	case *format.TimeType:
+		if _, ok := logical.Unit.Value.(*format.MilliSeconds); ok {
+			return arrow.FixedWidthTypes.Time32ms
+		}
 	case nil:
 		switch e.ConvertedType.V {
 		case deprecated.Date:
 			return arrow.FixedWidthTypes.Date32
+		case deprecated.TimeMillis:
+			return arrow.FixedWidthTypes.Time32ms
 		case deprecated.Int8:
 			return arrow.PrimitiveTypes.Int8
 		case deprecated.Int16:
@@ -129,8 +174,17 @@ func int64Type(e *format.SchemaElement) arrow.DataType {
 		}
 	case *format.TimestampType:
 		return timestampType(logical)
+	case *format.TimeType:
+		switch logical.Unit.Value.(type) {
+		case *format.MicroSeconds:
+			return arrow.FixedWidthTypes.Time64us
+		case *format.NanoSeconds:
+			return arrow.FixedWidthTypes.Time64ns
+		}
 	case nil:
 		switch e.ConvertedType.V {
+		case deprecated.TimeMicros:
+			return arrow.FixedWidthTypes.Time64us
 		case deprecated.Int64:
 			return arrow.PrimitiveTypes.Int64
 		case deprecated.Uint64:
@@ -181,9 +235,43 @@ type column interface {
 	release()           // gives back what was collected and not taken
 }
 
+// storage is how a file has the values of a column, whatever they are read as.
+type storage struct {
+	typ   format.Type
+	width int // bytes of a value; 0 if each has its own, and for booleans
+}
+
+func storageOf(e *format.SchemaElement) storage {
+	s := storage{typ: e.Type.V}
+	switch s.typ {
+	case format.Int32, format.Float:
+		s.width = 4
+	case format.Int64, format.Double:
+		s.width = 8
+	case format.Int96:
+		s.width = 12
+	case format.FixedLenByteArray:
+		s.width = int(e.TypeLength.V)
+	}
+	return s
+}
+
+// packed reports whether values are strings of bytes that stand for something.
+func (s storage) packed() bool {
+	return s.typ == format.ByteArray || s.typ == format.FixedLenByteArray || s.typ == format.Int96
+}
+
 // newColumn returns the column for rows values of typ, which typeOf has given, or a
 // dictionary of such text with at most so many entries.
-func newColumn(mem memory.Allocator, typ arrow.DataType, rows, entries int) (column, error) {
+func newColumn(mem memory.Allocator, typ arrow.DataType, as storage, rows, entries int) (column, error) {
+	if as.packed() {
+		switch typ := typ.(type) {
+		case *arrow.Decimal128Type:
+			return newPacked(mem, typ, as.width, rows, decimalOf), nil
+		case *arrow.TimestampType:
+			return newPacked(mem, typ, as.width, rows, nanosecondsOf), nil
+		}
+	}
 	switch typ := typ.(type) {
 	case *arrow.BooleanType:
 		return newBool(mem, rows), nil
@@ -195,14 +283,19 @@ func newColumn(mem memory.Allocator, typ arrow.DataType, rows, entries int) (col
 		return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt32, narrow[uint8]), nil
 	case *arrow.Uint16Type:
 		return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt32, narrow[uint16]), nil
-	case *arrow.Int32Type, *arrow.Uint32Type, *arrow.Date32Type:
+	case *arrow.Int32Type, *arrow.Uint32Type, *arrow.Date32Type, *arrow.Time32Type:
 		return newFixed[int32, int32](mem, typ, rows, encoding.Encoding.DecodeInt32, nil), nil
-	case *arrow.Int64Type, *arrow.Uint64Type, *arrow.TimestampType:
+	case *arrow.Int64Type, *arrow.Uint64Type, *arrow.TimestampType, *arrow.Time64Type:
 		return newFixed[int64, int64](mem, typ, rows, encoding.Encoding.DecodeInt64, nil), nil
 	case *arrow.Float32Type:
 		return newFixed[float32, float32](mem, typ, rows, encoding.Encoding.DecodeFloat, nil), nil
 	case *arrow.Float64Type:
 		return newFixed[float64, float64](mem, typ, rows, encoding.Encoding.DecodeDouble, nil), nil
+	case *arrow.Decimal128Type:
+		if as.typ == format.Int32 {
+			return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt32, widen[int32]), nil
+		}
+		return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt64, widen[int64]), nil
 	case *arrow.StringType, *arrow.BinaryType:
 		return newText(mem, typ, rows), nil
 	case *arrow.DictionaryType:
@@ -210,13 +303,4 @@ func newColumn(mem memory.Allocator, typ arrow.DataType, rows, entries int) (col
 	default:
 		return nil, fmt.Errorf("cannot be read as %v", typ)
 	}
-}
-
-// plainType returns the type of the values, whether or not there is a dictionary of
-// them.
-func plainType(typ arrow.DataType) arrow.DataType {
-	if coded, ok := typ.(*arrow.DictionaryType); ok {
-		return coded.ValueType
-	}
-	return typ
 }
