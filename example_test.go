@@ -47,7 +47,7 @@ func TestDocumentationShowsExamplesThatRun(t *testing.T) {
 	}
 	var examples string
 	for _, file := range []string{
-		"example_test.go", "example_throttle_test.go", "example_memory_test.go", "examples/gpu/stream/network.go",
+		"example_test.go", "example_throttle_test.go", "example_memory_test.go", "device/cuda/example_test.go", "examples/gpu/stream/network.go",
 	} {
 		examples += read(t, file)
 	}

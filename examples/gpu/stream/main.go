@@ -18,57 +18,55 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
-	"strings"
+	"syscall"
 	"time"
 
 	"github.com/seed14ed4225/sluice/device"
-	"github.com/seed14ed4225/sluice/device/cuda"
 	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/monitor"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, open)
-	if errors.Is(err, flag.ErrHelp) {
+	s, err := parse(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
 		return
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "stream:", err)
+		os.Exit(2)
 	}
-	if err != nil {
+	err = run(ctx, s, os.Stdout, open)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "stream: interrupted")
+		os.Exit(130)
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "stream:", err)
 		os.Exit(1)
 	}
 }
 
-// run does what the arguments say.
-func run(ctx context.Context, args []string, stdout io.Writer, open opener) (err error) {
-	s, err := parse(args, stdout)
+// run opens the device and the files, and closes them, and says how it went.
+func run(ctx context.Context, s *settings, stdout io.Writer, open opener) (err error) {
+	if err := s.distinct(); err != nil {
+		return err
+	}
+	var timeline *monitor.Timeline
+	d, err := open(s.device, func(a device.Activity) { timeline.Add(a) })
 	if err != nil {
 		return err
 	}
-	in, out, cleanUp, err := s.open()
+	defer closing(&err, d)
+	f, err := openFiles(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer cleanUp()
-	defer closing(&err, out)
+	defer closing(&err, f)
 
-	var traceTo io.Writer // nil: only the summary
-	if s.trace != "" {
-		file, err := os.Create(s.trace)
-		if err != nil {
-			return err
-		}
-		defer closing(&err, file)
-		traceTo = file
-	}
-	timeline := monitor.NewTimeline(traceTo)
-	d, err := open(s.device, timeline.Add)
-	if err != nil {
-		return err
-	}
-	elapsed, err := stream(ctx, d, in, out, s)
+	timeline = monitor.NewTimeline(f.traceTo())
+	elapsed, err := stream(ctx, d, f.in, f.out, s)
 	if closed := d.Close(); err == nil { // tells the timeline the rest
 		err = closed
 	}
@@ -78,10 +76,10 @@ func run(ctx context.Context, args []string, stdout io.Writer, open opener) (err
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s of floats in pieces of %s through %s of %s: %.2f s, %.2f GB/s\n\n%v",
+	_, err = fmt.Fprintf(stdout, "%s of floats in pieces of %s through %s of %s: %.2f s, %.2f GB/s\n\n%v",
 		mem.Bytes(s.size), mem.Bytes(s.piece), mem.Bytes(s.limit), d.Properties().Name,
 		elapsed.Seconds(), float64(s.size)/1e9/elapsed.Seconds(), timeline.Summary())
-	return nil
+	return err
 }
 
 // stream runs the network in limited memory of the device.
@@ -98,97 +96,15 @@ func stream(ctx context.Context, d device.Device, in io.ReaderAt, out io.WriterA
 	if err != nil {
 		return 0, err
 	}
-	defer streams.Close()
+	defer closing(&err, streams)
 	start := time.Now()
 	err = newNetwork(&job{settings: s, in: in, out: out, streams: streams}, r).Run(ctx)
 	return time.Since(start), err
 }
 
-// An opener opens a device by its name, and has it tell the trace what it does.
-type opener func(name string, trace device.Trace) (device.Device, error)
-
-// open knows "host", "cuda:0" and so on, and "auto", which is the first GPU if there is one.
-func open(name string, trace device.Trace) (device.Device, error) {
-	host := func() (device.Device, error) { return device.NewHost(device.HostOptions{Trace: trace}) }
-	ordinal := 0
-	switch {
-	case name == "host":
-		return host()
-	case name == "auto":
-	default:
-		if n, err := fmt.Sscanf(name+"\n", "cuda:%d\n", &ordinal); n != 1 || err != nil {
-			return nil, fmt.Errorf("-device %s: want host, cuda:0, cuda:1 and so on, or auto", name)
-		}
-	}
-	d, err := cuda.Open(ordinal, cuda.Options{Trace: trace})
-	if err == nil {
-		return d, nil
-	}
-	if name == "auto" && (errors.Is(err, cuda.ErrUnavailable) || errors.Is(err, cuda.ErrNoDevice)) {
-		return host()
-	}
-	return nil, err
-}
-
-// closing closes what was written to: only then is it known to be there.
+// closing closes what was used: only then is it known whether all went well.
 func closing(err *error, c io.Closer) {
 	if closed := c.Close(); *err == nil {
 		*err = closed
 	}
-}
-
-// settings are the flags.
-type settings struct {
-	in, out, device, trace string
-	a                      float64
-	piece, limit           int64
-	size                   int64 // of the file
-	files                  int   // nodes that read it, and as many that write
-}
-
-func parse(args []string, stdout io.Writer) (*settings, error) {
-	s := &settings{a: 2, piece: 4 << 20, limit: 32 << 20, size: 256 << 20}
-	f := flag.NewFlagSet("stream", flag.ContinueOnError)
-	f.SetOutput(stdout)
-	f.StringVar(&s.in, "in", "", "a file of float32 in the machine's byte order; without one, -size of them are made")
-	f.StringVar(&s.out, "out", "", "where the results go; without one, into a temporary file")
-	f.StringVar(&s.device, "device", "auto", "host, cuda:0 and so on, or auto: the first GPU, or else the host")
-	f.StringVar(&s.trace, "trace", "", "write the timeline of the device to this file, as a Chrome trace")
-	f.Float64Var(&s.a, "a", s.a, "the a of y = a·x + y")
-	for _, size := range []struct {
-		name, usage string
-		into        *int64
-	}{
-		{"piece", "bytes of a message", &s.piece},
-		{"limit", "bytes of device memory the network may take", &s.limit},
-		{"size", "bytes of the file, if there is no -in", &s.size},
-	} {
-		f.Func(size.name, fmt.Sprintf("%s, such as %s", size.usage, mem.Bytes(*size.into)), func(text string) error {
-			limit, err := mem.ParseLimit(text)
-			if err != nil {
-				return err
-			}
-			n, ok := limit.Bytes()
-			if !ok || n <= 0 || n%bytesPerFloat != 0 {
-				return errors.New("want whole floats in bytes, such as 4MiB")
-			}
-			*size.into = n
-			return nil
-		})
-	}
-	f.IntVar(&s.files, "files", min(8, runtime.GOMAXPROCS(0)), "how many nodes read, and as many write; one is rarely as fast as a GPU")
-	if err := f.Parse(args); err != nil {
-		return nil, err
-	}
-	if f.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected %s; there are flags only", strings.Join(f.Args(), " "))
-	}
-	if s.files < 1 {
-		return nil, fmt.Errorf("-files %d: want at least 1", s.files)
-	}
-	if least := leastPieces * s.piece; s.limit < least {
-		return nil, fmt.Errorf("-limit %s is too little for pieces of %s: want at least %s, which is %d pieces",
-			mem.Bytes(s.limit), mem.Bytes(s.piece), mem.Bytes(least), leastPieces)
-	}
-	return s, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -54,6 +55,15 @@ func devices(t *testing.T, test func(t *testing.T, open opener)) {
 	})
 }
 
+// start is what main does.
+func start(ctx context.Context, args []string, stdout io.Writer, open opener) error {
+	s, err := parse(args, io.Discard)
+	if err != nil {
+		return err
+	}
+	return run(ctx, s, stdout, open)
+}
+
 func floats(values ...float32) []byte {
 	var b []byte
 	for _, v := range values {
@@ -78,9 +88,7 @@ func TestAFileLargerThanTheDeviceGoesThroughIt(t *testing.T) {
 		}
 		var stdout bytes.Buffer
 		args := []string{"-in", in, "-out", out, "-trace", trace, "-a", "3", "-piece", "16KiB", "-limit", "64KiB", "-files", "3"}
-		if err := run(t.Context(), args, &stdout, open); err != nil {
-			t.Fatal(err)
-		}
+		check(t, start(t.Context(), args, &stdout, open))
 		got, err := os.ReadFile(out)
 		if err != nil {
 			t.Fatal(err)
@@ -125,9 +133,7 @@ func TestWithoutFilesItMakesItsOwnAndRemovesThem(t *testing.T) {
 		dir := t.TempDir()
 		t.Setenv("TMPDIR", dir)
 		var stdout bytes.Buffer
-		if err := run(t.Context(), []string{"-size", "1MiB", "-piece", "64KiB", "-limit", "256KiB"}, &stdout, open); err != nil {
-			t.Fatal(err)
-		}
+		check(t, start(t.Context(), []string{"-size", "1MiB", "-piece", "64KiB", "-limit", "256KiB"}, &stdout, open))
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 			t.Errorf("left behind: %v, %v", left, err)
 		}
@@ -144,25 +150,38 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(whole, floats(1, 2, 3), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	link := filepath.Join(dir, "link")
+	check(t, os.Symlink(whole, link))
 	for _, test := range []struct{ args, want string }{
 		{"-in " + odd, "has 5 bytes, which is no whole number of float32"},
 		{"-in " + filepath.Join(dir, "none"), "no such file"},
-		{"-in " + whole + " -out " + whole, "is the file that is read"},
+		{"-in " + whole + " -out " + whole, "are one file"},
+		{"-in " + whole + " -out " + link, "are one file"},
+		{"-in " + whole + " -trace " + whole, "are one file"},
+		{"-trace " + dir + "/new -out " + dir + "/new", "are one file"},
+		{"-in " + whole + " -out " + whole + "2 -device cuda:99", "cuda"},
 		{"-in " + whole + " -out " + filepath.Join(dir, "none", "out"), "no such file"},
 		{"-in " + dir, "is not a regular file"},
 		{"-device gpu", "want host, cuda:0"},
 		{"-device cuda:0x", "want host, cuda:0"},
+		{"-device cuda:+1", "want host, cuda:0"},
+		{"-a nan", "want what a float32 can be"},
+		{"-a 1e300", "want what a float32 can be"},
+		{"-piece 3EiB -limit 1KiB", "want at most 1GiB"},
 		{"-piece 16MiB -limit 32MiB", "want at least 48MiB, which is 3 pieces"},
-		{"-files 0", "want at least 1"},
+		{"-files 0", "want 1 to 1024"},
 		{"-piece 3", "want whole floats"},
 		{"-size 25%", "want whole floats"},
 		{"extra", "unexpected extra"},
 	} {
 		var stdout bytes.Buffer
-		err := run(t.Context(), strings.Fields(test.args), &stdout, open)
+		err := start(t.Context(), strings.Fields(test.args), &stdout, open)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error is %v, want %q", test.args, err, test.want)
 		}
+	}
+	if _, err := os.Stat(whole + "2"); err == nil {
+		t.Error("an output was made for a device that is not there")
 	}
 	if kept, err := os.ReadFile(whole); err != nil || !slices.Equal(kept, floats(1, 2, 3)) {
 		t.Errorf("the file that was to be read has %v, %v", kept, err)
@@ -174,7 +193,7 @@ func TestACancelledRunEndsWithTheCause(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		var stdout bytes.Buffer
-		if err := run(ctx, []string{"-size", "1MiB"}, &stdout, open); !errors.Is(err, context.Canceled) {
+		if err := start(ctx, []string{"-size", "1MiB"}, &stdout, open); !errors.Is(err, context.Canceled) {
 			t.Errorf("error is %v", err)
 		}
 	})

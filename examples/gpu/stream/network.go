@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -75,7 +76,10 @@ func (j *job) readPiece(ctx context.Context, i int64) error {
 	if err != nil {
 		return err
 	}
-	if _, err := j.in.ReadAt(bytes, at); err != nil {
+	if n, err := j.in.ReadAt(bytes, at); n < len(bytes) {
+		if err == io.EOF {
+			err = errors.New("the file has become shorter")
+		}
 		return fmt.Errorf("reading at %d: %w", at, err)
 	}
 	return j.loaded.Send(ctx, &m)
