@@ -1,0 +1,201 @@
+package expr
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// aText checks that an argument is text.
+func (b *binder) aText(what string, n node) node {
+	switch i := n.base(); classOf(i.typ) {
+	case classText:
+		return n
+	case classNull:
+		return b.to(n, arrow.BinaryTypes.String)
+	default:
+		b.failType(n, "%s wants text, not %s, which is %s; cast(%s as text) makes it one", what, b.text(i.span), nameOf(i.typ), b.text(i.span))
+		return nil
+	}
+}
+
+// aWhole checks that an argument is a whole number.
+func (b *binder) aWhole(what string, n node) node {
+	i := n.base()
+	if c := classOf(i.typ); c != classInt && c != classNull {
+		b.failType(n, "%s wants a whole number, not %s, which is %s", what, b.text(i.span), nameOf(i.typ))
+	}
+	return b.to(n, arrow.PrimitiveTypes.Int64)
+}
+
+// mapText makes a text of each text.
+func (b *binder) mapText(at span, name string, x node, do func(e *Evaluator, s string) string) node {
+	return &apply{info: newInfo(at, arrow.BinaryTypes.String, b.aText(name, x)), run: func(e *Evaluator, out *register, args []*vector, n int) bool {
+		x := args[0].texts[:n]
+		for i := range x {
+			out.texts[i] = ""
+			if holds(out.valid, i) {
+				out.texts[i] = do(e, x[i])
+			}
+		}
+		return false
+	}}
+}
+
+func lowerText(e *Evaluator, s string) string {
+	return e.mapped(s, 'A', 'Z', 'a'-'A', strings.ToLower)
+}
+
+func upperText(e *Evaluator, s string) string {
+	return e.mapped(s, 'a', 'z', 'A'-'a', strings.ToUpper)
+}
+
+// mapped moves the letters between from and to, or, if there are letters beyond ASCII, does other.
+func (e *Evaluator) mapped(s string, from, to byte, by int, other func(string) string) string {
+	move := false
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return other(s)
+		}
+		move = move || s[i] >= from && s[i] <= to
+	}
+	if !move {
+		return s
+	}
+	return e.text(func(into []byte) []byte {
+		for i := range len(s) {
+			c := s[i]
+			if c >= from && c <= to {
+				c = byte(int(c) + by)
+			}
+			into = append(into, c)
+		}
+		return into
+	})
+}
+
+func (b *binder) length(at span, x node) node {
+	count := utf8.RuneCountInString
+	if classOf(x.base().typ) == classBinary {
+		count = func(s string) int { return len(s) }
+	} else {
+		x = b.aText("length", x)
+	}
+	return &apply{info: newInfo(at, arrow.PrimitiveTypes.Int64, x), run: func(_ *Evaluator, out *register, args []*vector, n int) bool {
+		for i, s := range args[0].texts[:n] {
+			out.ints[i] = int64(count(s))
+		}
+		return false
+	}}
+}
+
+// substring is substring(x, from) and substring(x, from, n), in characters from 1.
+func (b *binder) substring(at span, args []node) node {
+	args[0] = b.aText("substring", args[0])
+	for i := range args[1:] {
+		args[1+i] = b.aWhole("substring", args[1+i])
+	}
+	return &apply{info: newInfo(at, arrow.BinaryTypes.String, args...), run: func(_ *Evaluator, out *register, args []*vector, n int) bool {
+		for i, s := range args[0].texts[:n] {
+			from, until := args[1].ints[i], int64(1<<63-1)
+			if len(args) == 3 {
+				if until = from + args[2].ints[i]; until < from && args[2].ints[i] > 0 {
+					until = 1<<63 - 1
+				}
+				if args[2].ints[i] <= 0 {
+					until = from
+				}
+			}
+			out.texts[i] = characters(s, from, until)
+		}
+		return false
+	}}
+}
+
+// characters returns those from a number on and before another, the first being 1.
+func characters(s string, from, until int64) string {
+	begin, at := len(s), int64(1)
+	if from <= 1 {
+		begin = 0
+	}
+	for i := range s {
+		if at == from {
+			begin = i
+		}
+		if at == until {
+			return s[min(begin, i):i]
+		}
+		at++
+	}
+	if until <= 1 {
+		return ""
+	}
+	return s[begin:]
+}
+
+// textTest is a question about two texts.
+func (b *binder) textTest(at span, name string, x, y node, test func(s, t string) bool) node {
+	x, y = b.aText(name, x), b.aText(name, y)
+	return &apply{info: newInfo(at, arrow.FixedWidthTypes.Boolean, x, y), run: func(_ *Evaluator, out *register, args []*vector, n int) bool {
+		clear(out.bits)
+		x, y := args[0].texts[:n], args[1].texts[:n]
+		for i := range x {
+			if test(x[i], y[i]) {
+				setBit(out.bits, i)
+			}
+		}
+		return false
+	}}
+}
+
+// concat is x || y.
+func (b *binder) concat(at span, x, y node) node {
+	x, y = b.aText("||", x), b.aText("||", y)
+	return &apply{info: newInfo(at, arrow.BinaryTypes.String, x, y), run: func(e *Evaluator, out *register, args []*vector, n int) bool {
+		x, y := args[0].texts[:n], args[1].texts[:n]
+		for i := range x {
+			out.texts[i] = ""
+			if holds(out.valid, i) {
+				out.texts[i] = e.text(func(into []byte) []byte { return append(append(into, x[i]...), y[i]...) })
+			}
+		}
+		return false
+	}}
+}
+
+// A concatenation leaves nulls out, and is never null.
+type concatenation struct{ info }
+
+func (b *binder) concatAll(at span, args []node) node {
+	for i := range args {
+		if classOf(args[i].base().typ) != classText && classOf(args[i].base().typ) != classNull {
+			args[i] = b.fold(b.convert(args[i].base().span, args[i], arrow.BinaryTypes.String, false))
+		}
+		args[i] = b.aText("concat", args[i])
+	}
+	return &concatenation{newInfo(at, arrow.BinaryTypes.String, args...)}
+}
+
+func (c *concatenation) eval(e *Evaluator, active []uint64) *vector {
+	args := e.evalAll(c.args, active)
+	out := e.begin(&c.info)
+	for row := range e.rows {
+		out.texts[row] = e.text(func(into []byte) []byte {
+			for _, x := range args {
+				if holds(x.valid, row) {
+					into = append(into, x.texts[row]...)
+				}
+			}
+			return into
+		})
+	}
+	e.done(args)
+	return &out.vector
+}
+
+func trimText(_ *Evaluator, s string) string { return strings.Trim(s, " ") }
+
+func trimLeft(_ *Evaluator, s string) string { return strings.TrimLeft(s, " ") }
+
+func trimRight(_ *Evaluator, s string) string { return strings.TrimRight(s, " ") }
