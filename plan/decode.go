@@ -17,6 +17,8 @@ import (
 //	Files []At[string] `job:"files,required" doc:"files to read"`
 //	Limit int          `job:"limit,min=0" doc:"most rows to keep"`
 //
+// With the option null, the word null is a value; otherwise it says that there is none.
+//
 // A field is a string, a bool, an integer, a float64, anything with
 // UnmarshalText, a slice of these (one value stands for a list of one),
 // [At] or [Mapping] of these.
@@ -193,6 +195,7 @@ type field struct {
 	name     string
 	doc      string
 	required bool
+	null     bool // the word null is a value, and does not say that there is none
 	min      *int64
 	into     reflect.Value
 }
@@ -220,6 +223,8 @@ func structFields(target reflect.Value) []field {
 			case "":
 			case "required":
 				f.required = true
+			case "null":
+				f.null = true
 			case "min":
 				n, err := strconv.ParseInt(argument, 10, 64)
 				if err != nil {
@@ -249,6 +254,11 @@ func (d *decoder) settings(at Position, entries []entry, target any, whose strin
 	}
 	for _, f := range fields {
 		v := found[f.name]
+		if f.null && v != nil && v.shape == nothing && v.text == "null" {
+			word := *v
+			word.shape = text
+			v = &word
+		}
 		switch {
 		case v.given() && (!f.required || !v.empty()):
 			before := d.failures

@@ -104,7 +104,7 @@ type Kinds []Kind
 
 // Builtin returns the kinds that the sluice command knows.
 func Builtin() Kinds {
-	return Kinds{scanKind, filterKind, aggregateKind, sortKind, printKind}
+	return Kinds{scanKind, filterKind, aggregateKind, sortKind, writeKind, printKind}
 }
 
 // named returns the kind of a name, nil if there is none.

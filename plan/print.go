@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -37,14 +36,7 @@ func (s *printing) Add(to *sluice.Network, at Place) error {
 		format = at.Env.Format
 	}
 	name, run, in := table.Print{Format: format}.Node(at.Name, at.In[0], at.Env.stdout())
-	to.Node(name, func(ctx context.Context) error {
-		if err := run(ctx); err != nil && !closedPipe(err) {
-			return err
-		}
-		// Returning nil stops what feeds this node: nobody reads on, and nobody
-		// is to be bothered with an error about it.
-		return nil
-	}, in)
+	to.Node(name, untilClosed(run), in)
 	return nil
 }
 

@@ -14,20 +14,48 @@ import (
 
 var scanKind = Kind{
 	Name:     "scan",
-	Summary:  "read Parquet files, some rows at a time, in order",
+	Summary:  "read Parquet or CSV files, some rows at a time, in order",
 	Writes:   One,
-	Settings: func() Step { return &scan{} },
+	Settings: func() Step { return &scan{csvScan: csvScan{Header: true}} },
 }
 
 type scan struct {
-	Files   []At[string] `job:"files,required" doc:"file, glob or folder of Parquet files, or a list of them, none of them twice; of a folder the *.parquet in it (small letters, hidden ones too, no subfolders)"`
+	Files   []At[string] `job:"files,required" doc:"file, glob or folder of Parquet or CSV files, or a list of them, none of them twice; of a folder the *.parquet in it, or with format: csv the *.csv and *.tsv (small letters, hidden ones too, no subfolders); - is standard input, for CSV"`
 	Columns []At[string] `job:"columns" doc:"columns to read, in this order; all if not given"`
 	Rows    int          `job:"rows,min=1" doc:"most rows of a chunk, which is what is read and handed on at a time; 65536 if not given"`
 	Tickets int          `job:"tickets,min=1" doc:"most chunks in memory at once, from reading until the last node lets go; twice the processors if not given"`
+	Format  fileFormat   `job:"format" doc:"parquet or csv; if not given, csv for names in .csv and .tsv, with .gz or .zst behind it or not, and parquet for others"`
+	csvScan
+}
+
+// csvScan is what there is to say about CSV.
+type csvScan struct {
+	Delimiter string              `job:"delimiter" doc:"CSV: the character between fields; a comma if not given, a tab for .tsv"`
+	Header    bool                `job:"header" doc:"CSV: whether the first line has the names of the columns"`
+	Names     []string            `job:"names" doc:"CSV without a header: the names of the columns; column_1, column_2 and so on if not given"`
+	Types     Mapping[columnType] `job:"types" doc:"CSV: types of columns by name, as in {delay: int32, price: 'decimal(12, 2)'}; what is not given is inferred from the first rows of the first file"`
+	NullText  []string            `job:"null_text" doc:"CSV: what stands for a null when it is not in quotes, one or several; the empty field if not given"`
+	OnError   onError             `job:"on_error,null" doc:"CSV: what to do with a row that cannot be read: fail (if not given), skip the row, or null for the value; what was skipped is counted in a warning"`
 }
 
 func (s *scan) settings() table.Scan {
-	return table.Scan{Files: values(s.Files), Columns: values(s.Columns), Rows: s.Rows, Tickets: s.Tickets}
+	return table.Scan{
+		Files: values(s.Files), Columns: values(s.Columns), Rows: s.Rows, Tickets: s.Tickets,
+		Format: table.Format(s.Format), CSV: s.csv(),
+	}
+}
+
+func (s *csvScan) csv() table.CSV {
+	c := table.CSV{
+		Delimiter: s.Delimiter, NoHeader: !s.Header, Names: s.Names, Null: s.NullText, OnError: table.OnError(s.OnError),
+	}
+	for _, column := range s.Types {
+		if c.Types == nil {
+			c.Types = make(map[string]arrow.DataType)
+		}
+		c.Types[column.Name.Value] = column.Value.Value.DataType
+	}
+	return c
 }
 
 func (s *scan) Schema([]*arrow.Schema) ([]*arrow.Schema, error) {
@@ -61,10 +89,17 @@ func (s *scan) locate(err error) error {
 				return column.Wrong(err)
 			}
 		}
+		for _, column := range s.Types {
+			if column.Name.Value == unknown.Column {
+				return column.Name.Wrong(err)
+			}
+		}
 	}
 	// Which of several files is it? The one that fails on its own.
 	for _, file := range s.Files {
-		if _, err := (table.Scan{Files: []string{file.Value}, Columns: values(s.Columns)}).Schema(); err != nil {
+		one := s.settings()
+		one.Files = []string{file.Value}
+		if _, err := one.Schema(); err != nil {
 			return file.Wrong(err)
 		}
 	}
@@ -72,7 +107,9 @@ func (s *scan) locate(err error) error {
 }
 
 func (s *scan) Add(to *sluice.Network, at Place) error {
-	to.Node(s.settings().Node(at.Name, at.Out[0]))
+	settings := s.settings()
+	settings.Logger = at.Env.Logger
+	to.Node(settings.Node(at.Name, at.Out[0]))
 	return nil
 }
 
@@ -85,6 +122,9 @@ const fewestRows = 4096
 func (s *scan) fewerRows(short *mem.NoMemoryError) (rows int64, ok bool) {
 	if short.Limit < short.Need/2 {
 		return 0, false // the pages alone are likely to be too large
+	}
+	if s.settings().IsCSV() {
+		return 0, false // blocks of CSV are a part of the limit already
 	}
 	now := int64(cmp.Or(s.Rows, 1<<16))
 	for rows = fewestRows; 2*rows < now && 2*rows <= short.Limit/4/max(1, short.Need/now); {

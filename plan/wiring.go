@@ -2,9 +2,12 @@ package plan
 
 import (
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/seed14ed4225/sluice/table"
 )
 
 // channelNames reads a node's in or out.
@@ -177,17 +180,35 @@ func (p *parsing) checkShared() {
 	}
 }
 
+// checkPrinting finds nodes whose output would be mixed, or that would replace each other's.
 func (p *parsing) checkPrinting() {
-	var first *node
+	first := make(map[string]*node) // by what they write
 	for _, n := range p.job.nodes {
-		switch {
-		case n.kind == nil || !n.kind.Prints:
-		case first == nil:
-			first = n
+		to := outputOf(n)
+		switch before := first[to]; {
+		case to == "":
+		case before == nil:
+			first[to] = n
+		case to == table.StandardStream:
+			p.report.addf(n.at, n.name, "a job prints once, and node %q (line %d) does already", before.name, before.at.Line)
 		default:
-			p.report.addf(n.at, n.name, "a job prints once, and node %q (line %d) does already", first.name, first.at.Line)
+			p.report.addf(n.at, n.name, "node %q (line %d) writes the same file", before.name, before.at.Line)
 		}
 	}
+}
+
+// outputOf names the file that a node makes, or standard output; "" if it is neither.
+func outputOf(n *node) string {
+	if n.kind == nil {
+		return ""
+	}
+	if n.kind.Prints {
+		return table.StandardStream
+	}
+	if step, ok := n.step.(*writing); ok && step.File.Value != "" {
+		return filepath.Clean(step.File.Value)
+	}
+	return ""
 }
 
 // sort puts the nodes in an order in which each comes after those whose

@@ -91,9 +91,9 @@ job.yaml:1:7: name: expected a text, got a list`},
 		{about: "an unknown kind", job: replace(good, "kind: sort", "kind: srot"), want: `
 job.yaml:7:15: node "top": unknown kind "srot"; did you mean "sort"?`},
 		{about: "a kind like no other", job: replace(good, "kind: sort", "kind: explode"), want: `
-job.yaml:7:15: node "top": unknown kind "explode"; have scan, filter, aggregate, sort, print`},
+job.yaml:7:15: node "top": unknown kind "explode"; have scan, filter, aggregate, distinct, join, sort, write, print`},
 		{about: "no kind", job: replace(good, "kind: sort, ", ""), want: `
-job.yaml:7:3: node "top": no kind given; have scan, filter, aggregate, sort, print`},
+job.yaml:7:3: node "top": no kind given; have scan, filter, aggregate, distinct, join, sort, write, print`},
 		{about: "a kind that is a list", job: replace(good, "kind: sort", "kind: [sort]"), want: `
 job.yaml:7:15: node "top": kind: expected a text, got a list`},
 		{about: "an unknown setting", job: replace(good, "limit:", "limits:"), want: `
@@ -103,7 +103,7 @@ job.yaml:7:3: node "top": setting "by" is missing: column to sort by, or a list 
 		{about: "an empty setting", job: replace(good, "by: origin", "by: []"), want: `
 job.yaml:7:38: node "top": setting "by" is empty: expected column to sort by, or a list of them: column [asc|desc] [nulls first|last], asc and nulls last if not said`},
 		{about: "an empty text", job: good, params: map[string]string{"files": ""}, want: `
-job.yaml:6:29: node "scan": setting "files" is empty: expected file, glob or folder of Parquet files, or a list of them, none of them twice; of a folder the *.parquet in it (small letters, hidden ones too, no subfolders)`},
+job.yaml:6:29: node "scan": setting "files" is empty: expected file, glob or folder of Parquet or CSV files, or a list of them, none of them twice; of a folder the *.parquet in it, or with format: csv the *.csv and *.tsv (small letters, hidden ones too, no subfolders); - is standard input, for CSV`},
 		{about: "a text for a number", job: replace(good, `"${top}"`, "ten"), want: `
 job.yaml:7:53: node "top": limit: expected a whole number, got "ten"`},
 		{about: "a fraction for a whole number", job: replace(good, `"${top}"`, "1.5"), want: `
@@ -125,7 +125,7 @@ job.yaml:7:53: node "top": by: expected asc, desc, nulls first or nulls last aft
 		{about: "an unknown format", job: replace(good, "in: ranked}", "in: ranked, format: cvs}"), want: `
 job.yaml:8:43: node "show": format: unknown format "cvs"; did you mean "csv"?`},
 		{about: "an unknown function", job: aggregated("avg(delay)"), want: `
-job.yaml:3:46: node "sum": compute.x: unknown function "avg"; have count, sum, mean, min, max`},
+job.yaml:3:46: node "sum": compute.x: unknown function "avg"; have count, sum, mean, min, max, variance, stddev, variance_pop, stddev_pop, first, any`},
 		{about: "a misspelt function", job: aggregated("maen(delay)"), want: `
 job.yaml:3:46: node "sum": compute.x: unknown function "maen"; did you mean "mean"?`},
 		{about: "a function of nothing", job: aggregated("mean"), want: `
@@ -173,6 +173,9 @@ job.yaml:2:3: node "a": the nodes wait for each other in a circle: "a" reads "b"
 		{about: "two that print", job: good +
 			"  again: {kind: print, in: ranked}\nchannels: {ranked: {shared: true}}\n", want: `
 job.yaml:9:3: node "again": a job prints once, and node "show" (line 8) does already`},
+		{about: "two that write one file", job: replace(good, "{kind: print, in: ranked}", "{kind: write, in: ranked, file: a.csv}\n"+
+			"  again: {kind: write, in: ranked, file: ./a.csv}\nchannels: {ranked: {shared: true}}"), want: `
+job.yaml:9:3: node "again": node "show" (line 8) writes the same file`},
 		{about: "settings of an unknown channel", job: good + "channels:\n  flihts: {slots: 2}\n", want: `
 job.yaml:10:3: no node reads or writes channel "flihts"; did you mean "flights"?`},
 		{about: "wrong settings of a channel", job: good + "channels:\n  flights: {slots: 0, bytes: 64MuB, size: 3}\n  ranked: {slots: 2.5, bytes: 0kB, shared: yes}\n", want: `

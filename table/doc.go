@@ -1,6 +1,6 @@
-// Package table has the nodes that work on tables: a Parquet [Scan], a [Filter],
-// a group-by [Aggregate], a [Sort] and a [Print]. What travels between them is the
-// [Chunk], an Arrow record batch.
+// Package table has the nodes that work on tables: a [Scan] of Parquet or CSV, a
+// [Filter], a group-by [Aggregate], a [Sort], a [Write] to a file of either and a
+// [Print]. What travels between them is the [Chunk], an Arrow record batch.
 //
 // A node is settings first. A struct says what to do, its zero values are good
 // defaults, its Schema method checks it against the columns of the input and gives
@@ -46,8 +46,8 @@
 // memory. They reserve what they are going to make before they make it, and wait if it is not there;
 // chunks that wait in channels meanwhile may be spilled, and come back when a node receives
 // them. Nodes hold nothing else that cannot be spilled but the chunk they work on, and
-// what their documentation says: [Aggregate] its groups, [Sort] a part of its rows. A limit
-// of host memory of some sixteen times a chunk is comfortable; with [Scan].Rows chunks can
+// what their documentation says: [Aggregate] its groups, [Sort] a part of its rows, [Write] those
+// of a row group, [Scan] a block of CSV. A limit of host memory of some sixteen times a chunk is comfortable; with [Scan].Rows chunks can
 // be made smaller.
 //
 // Without a resource, memory is that of Arrow's Go allocator, and nothing is counted.

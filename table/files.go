@@ -18,7 +18,7 @@ const parquetSuffix = ".parquet"
 // expand turns paths, patterns and directories into the paths of files, sorted
 // within each and in the order given. A file is there once, though several of the
 // names stand for it; the same name twice is a mistake.
-func expand(names []string) ([]string, error) {
+func expand(names []string, format Format) ([]string, error) {
 	if len(names) == 0 {
 		return nil, errors.New("no files to scan; name a Parquet file, a directory or a pattern like data/*.parquet")
 	}
@@ -28,7 +28,7 @@ func expand(names []string) ([]string, error) {
 		if slices.Contains(names[:i], name) {
 			return nil, fmt.Errorf("%s is named twice", name)
 		}
-		found, err := expandOne(name)
+		found, err := expandOne(name, format)
 		if err != nil {
 			return nil, err
 		}
@@ -42,14 +42,17 @@ func expand(names []string) ([]string, error) {
 	return paths, nil
 }
 
-func expandOne(name string) ([]string, error) {
+func expandOne(name string, format Format) ([]string, error) {
 	if name == "" {
 		return nil, errors.New("the name of a file is empty")
+	}
+	if name == StandardStream {
+		return []string{name}, nil
 	}
 	info, err := os.Stat(name)
 	switch {
 	case err == nil && info.IsDir():
-		return directory(name)
+		return directory(name, format)
 	case err == nil:
 		return []string{name}, nil // also a file whose name looks like a pattern
 	case !errors.Is(err, fs.ErrNotExist) || !strings.ContainsAny(name, "*?["):
@@ -66,19 +69,23 @@ func expandOne(name string) ([]string, error) {
 	return found, nil
 }
 
-func directory(name string) ([]string, error) {
+func directory(name string, format Format) ([]string, error) {
 	entries, err := os.ReadDir(name) // sorted
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, suggest.File(name, err))
 	}
 	var found []string
+	suffixes := []string{parquetSuffix}
+	if format == FormatCSV {
+		suffixes = csvSuffixes
+	}
 	for _, e := range entries {
-		if !e.IsDir() && strings.HasSuffix(e.Name(), parquetSuffix) {
+		if !e.IsDir() && hasSuffix(e.Name(), suffixes) {
 			found = append(found, filepath.Join(name, e.Name()))
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%s: no *%s files in this directory", name, parquetSuffix)
+		return nil, fmt.Errorf("%s: no *%s files in this directory", name, suffixes[0])
 	}
 	return found, nil
 }

@@ -1,19 +1,27 @@
 package table
 
 import (
+	"bufio"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/internal/suggest"
 	"github.com/seed14ed4225/sluice/table/internal/pages"
 )
 
-// Scan reads Parquet files: flat columns of booleans, integers, floating-point
-// numbers, text, dates and timestamps, compressed with snappy, zstd, gzip, brotli,
-// LZ4_RAW or not at all.
+// Scan reads files of Parquet or CSV. Of CSV, [CSV] says what is understood.
+//
+// Of Parquet it reads flat columns of booleans, integers, floating-point numbers,
+// decimals, text, dates, times of day and timestamps, compressed with snappy, zstd,
+// gzip, brotli, LZ4_RAW or not at all.
 //
 // Each row group is read in pieces of at most Rows rows, as even as can be. Each piece
 // becomes one [Chunk], in the order of the files and of the rows in them, numbered
@@ -27,6 +35,12 @@ import (
 // headers of the pages, and reserved before a piece is read. Where a page holds the
 // rows of several pieces, it is kept unpacked from one to the next, unless the
 // memory is needed elsewhere.
+//
+// Of CSV, a chunk is made of a block of text, which is a 128th of the limit of host memory, 1 MiB
+// at most, or of Rows lines of it. Beside what the chunk takes, a block has its
+// text and where its fields are in memory, reserved together; and of each file, one more block is held,
+// which grows as far as a row is long, to a 16th of the limit or 64 MiB. A longer row is an
+// error.
 type Scan struct {
 	// Files are paths, patterns (as in [path/filepath.Match]) and directories; a
 	// directory means the files in it whose names end in ".parquet", in small letters;
@@ -38,7 +52,19 @@ type Scan struct {
 	// comes first. The same name twice is an error, and so are a pattern that matches
 	// nothing and a directory without such files. All files must have the same
 	// columns of the same types, in any order.
+	//
+	// [StandardStream] is standard input, of which only CSV can be read: Parquet is read from its
+	// end, which standard input does not have yet.
 	Files []string
+
+	// Format is FormatParquet or FormatCSV. "" goes by the name of the first file: CSV if
+	// that ends in .csv or .tsv, with or without .gz or .zst behind it for a file that is
+	// packed, or is [StandardStream]; else Parquet. Of a directory, the files ending in
+	// .parquet are read, or, if Format is FormatCSV, those in .csv and .tsv, packed or not.
+	Format Format
+
+	// CSV says how CSV is to be understood. It has to be empty for Parquet.
+	CSV CSV
 
 	// Columns are the columns wanted, in this order. None means all.
 	Columns []string
@@ -53,12 +79,26 @@ type Scan struct {
 	// Readers is the most chunks read at a time. 0 means one per processor
 	// (GOMAXPROCS). There are never more readers than tickets.
 	Readers int
+
+	// Stdin is what [StandardStream] stands for. nil means os.Stdin, through one buffer for
+	// all scans of the process. Schema waits until its buffer is full, or the input ends,
+	// looks at it, and takes nothing out. A run that is cancelled while it waits for input ends; the
+	// goroutine that waits for it stays until the input goes on, or the process ends.
+	Stdin *bufio.Reader
+
+	// Logger takes the warning about rows of CSV that were left out; nil means
+	// [slog.Default].
+	Logger *slog.Logger
 }
 
-// Schema opens the footer of every file and returns the columns that the scan
-// gives. Text is a dictionary with 32-bit codes if some file has a dictionary of
+// Schema opens the footer of every file, or the beginning if it is CSV, and returns the
+// columns that the scan gives. In Parquet, text is a dictionary with 32-bit codes if some file has a dictionary of
 // it, else plain. A column is nullable if it is in some file. Timestamps have the
-// time zone "UTC" if Parquet says they are adjusted to it, or else none.
+// time zone "UTC" if Parquet says they are adjusted to it, or else none. Decimals are
+// decimal128, in whichever of its four ways Parquet stores them. INT96, which files
+// had before there were timestamps, is a timestamp in nanoseconds without a time zone;
+// a time that 64 bits of those cannot hold, before 1677 or after 2262, ends the scan.
+// Parquet has no durations.
 //
 // Errors name the file and the column, or the setting. A column that no file has is a
 // [*ColumnError].
@@ -79,6 +119,11 @@ func (s Scan) run(ctx context.Context, out *sluice.Channel) error {
 	if err := s.check(); err != nil {
 		return err
 	}
+	if slices.Contains(s.Files, StandardStream) {
+		if err := awaitInput(ctx, s.stdin()); err != nil {
+			return err
+		}
+	}
 	schema, paths, err := s.open()
 	if err != nil {
 		return err
@@ -88,7 +133,12 @@ func (s Scan) run(ctx context.Context, out *sluice.Channel) error {
 	if err != nil {
 		return err
 	}
-	sent, err := newReading(ctx, schema, throttle, s.rows(), readers).run(paths)
+	var sent int
+	if s.IsCSV() {
+		sent, err = s.runCSV(ctx, schema, paths, throttle, readers)
+	} else {
+		sent, err = newReading(ctx, schema, throttle, s.rows(), readers).run(paths)
+	}
 	if err != nil || sent > 0 {
 		return err
 	}
@@ -106,7 +156,42 @@ func (s Scan) check() error {
 			return fmt.Errorf("scan: %s is %d; it cannot be negative (0 means the default)", setting.name, setting.value)
 		}
 	}
-	return nil
+	switch s.format() {
+	case FormatCSV:
+		return s.CSV.check()
+	case FormatParquet:
+		if s.CSV.given() {
+			return errors.New("there are settings for CSV, and the files are Parquet; say that the format is csv if they are not")
+		}
+		if slices.Contains(s.Files, StandardStream) {
+			return errors.New("standard input can be read as CSV only: Parquet is read from its end; put it into a file first")
+		}
+		return nil
+	default:
+		return fmt.Errorf("unknown format %q%s", string(s.Format), suggest.Phrase(string(s.Format), fileFormats))
+	}
+}
+
+// IsCSV reports whether the files are read as CSV.
+func (s Scan) IsCSV() bool { return s.format() == FormatCSV }
+
+// format is that of all files.
+func (s Scan) format() Format {
+	if s.Format != "" || len(s.Files) == 0 {
+		return cmp.Or(s.Format, FormatParquet)
+	}
+	if s.Files[0] == StandardStream {
+		return FormatCSV
+	}
+	format, _, _ := formatOf(s.Files[0])
+	return cmp.Or(format, FormatParquet)
+}
+
+func (s Scan) stdin() *bufio.Reader {
+	if s.Stdin == nil {
+		return standardInput()
+	}
+	return s.Stdin
 }
 
 // defaultRows makes chunks of a few megabytes from tables that are not very wide.
@@ -133,9 +218,13 @@ func (s Scan) concurrency() (readers, tickets int) {
 
 // open finds the files and the columns that they agree on.
 func (s Scan) open() (*arrow.Schema, []string, error) {
-	paths, err := expand(s.Files)
+	paths, err := expand(s.Files, s.format())
 	if err != nil {
 		return nil, nil, err
+	}
+	if s.IsCSV() {
+		schema, err := s.openCSVFiles(paths)
+		return schema, paths, err
 	}
 	var agreed agreement
 	for _, path := range paths {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/seed14ed4225/sluice"
 	"github.com/seed14ed4225/sluice/mem"
@@ -41,13 +42,30 @@ type reading struct {
 
 // A dealt piece is one to be read and sent, by one reader.
 type dealtPiece struct {
-	*pages.Piece
-	file     *sharedFile
+	readable
 	seq      sluice.SeqNum
 	ticket   *sluice.Ticket
 	reserved *mem.Reservation
 	turn     <-chan struct{} // closed when all before it were sent
 	sent     chan struct{}   // the turn of the one after it
+}
+
+// A readable is what becomes a chunk: a piece of a row group, or a block of CSV. Release gives back
+// what was only needed for that.
+type readable interface {
+	Read(context.Context, memory.Allocator) (arrow.RecordBatch, error)
+	Release()
+}
+
+// A filePiece has a piece keep its file open.
+type filePiece struct {
+	*pages.Piece
+	file *sharedFile
+}
+
+func (p filePiece) Release() {
+	p.Piece.Release()
+	p.file.release()
 }
 
 func newReading(
@@ -161,8 +179,14 @@ func (r *reading) start(group *pages.RowGroup, from, n int, file *sharedFile, ti
 	if err != nil {
 		return fmt.Errorf("%s: reading %d rows at a time: %w", file.Path(), n, err)
 	}
+	r.deal(filePiece{piece, file.retain()}, reserved, ticket)
+	return nil
+}
+
+// deal has a piece read, and sent behind those dealt before.
+func (r *reading) deal(piece readable, reserved *mem.Reservation, ticket *sluice.Ticket) {
 	next := dealtPiece{
-		Piece: piece, file: file.retain(), seq: r.seq, ticket: ticket, reserved: reserved,
+		readable: piece, seq: r.seq, ticket: ticket, reserved: reserved,
 		turn: r.turn, sent: make(chan struct{}),
 	}
 	r.seq, r.turn = r.seq+1, next.sent
@@ -170,7 +194,6 @@ func (r *reading) start(group *pages.RowGroup, from, n int, file *sharedFile, ti
 		r.fail(r.handOn(next))
 		r.dismiss(ticket)
 	})
-	return nil
 }
 
 // open opens a file again, and looks again whether it fits the schema: it was
@@ -225,7 +248,6 @@ func (r *reading) handOn(next dealtPiece) error {
 
 // read reads a piece and gives back what was only needed for that.
 func (r *reading) read(next dealtPiece) (*Chunk, error) {
-	defer next.file.release()
 	defer next.reserved.Release()
 	defer r.pages.offer()
 	defer next.Release()
