@@ -81,7 +81,7 @@ func (e *OutOfMemoryError) Is(target error) bool { return target == ErrOutOfMemo
 
 // A FailedError says that a device has failed for good: no operation succeeds any
 // more, and what its memory holds is lost. Close the device; the rest of the process
-// may go on with another.
+// may go on with the host device. Whether it can with a GPU its package says.
 type FailedError struct {
 	Device string
 	Cause  error
@@ -103,7 +103,11 @@ type LeakError struct {
 
 func (e *LeakError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "device %q was closed before %d blocks of %d bytes together were freed", e.Device, e.Blocks, e.Bytes)
+	if e.Blocks == 1 {
+		fmt.Fprintf(&b, "device %q was closed before a block of %d bytes was freed", e.Device, e.Bytes)
+	} else {
+		fmt.Fprintf(&b, "device %q was closed before %d blocks of %d bytes together were freed", e.Device, e.Blocks, e.Bytes)
+	}
 	for _, where := range e.Where {
 		b.WriteString("\nallocated at\n")
 		b.WriteString(where)

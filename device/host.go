@@ -80,7 +80,7 @@ func NewHost(opts HostOptions) (*Host, error) {
 	if opts.Workers == 0 {
 		opts.Workers = runtime.GOMAXPROCS(0)
 	}
-	d := &Host{name: opts.Name, workers: opts.Workers, faults: opts.Faults, tracer: NewTracer(opts.Trace), ended: make(chan struct{})}
+	d := &Host{name: opts.Name, workers: opts.Workers, faults: opts.Faults, tracer: NewTracer(opts.Name, opts.Trace), ended: make(chan struct{})}
 	d.device.init(InDevice, opts.DeviceMemory)
 	d.pinned.init(InPinned, opts.PinnedMemory)
 	d.copier.workers = opts.Workers

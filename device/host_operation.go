@@ -20,6 +20,7 @@ const (
 	opRecord
 	opWait
 	OpKernel // a kernel is launched: what runs on this device are functions
+	OpNone   // nothing was done, see [Activity]
 )
 
 // String gives the operation as reports name it.
@@ -37,6 +38,8 @@ func (o Op) String() string {
 		return "function"
 	case OpKernel:
 		return "kernel"
+	case OpNone:
+		return "nothing"
 	}
 	return fmt.Sprintf("device.Op(%d)", uint8(o))
 }

@@ -61,8 +61,9 @@ type Stream interface {
 
 	// Record marks this point of the stream with an event, which completes when
 	// everything queued so far is done, frees as well. A closed stream records all
-	// the same. On a stream that has failed, or whose device has ended, the event has
-	// completed already and reports that.
+	// the same. So does one that has failed: the event completes when what is in progress
+	// before it is over, and reports the failure. Only if the device has ended it has
+	// completed already.
 	Record() *Event
 
 	// WaitFor makes what is queued from now on wait until the event has completed,

@@ -10,7 +10,7 @@ import (
 type Activity struct {
 	Device string // its name
 	Stream string // its name
-	Op     Op     // OpCopy, OpFill, OpDo or OpKernel
+	Op     Op     // OpCopy, OpFill, OpDo or OpKernel; or OpNone, see Lost
 	Name   string // of a function or kernel
 	Bytes  int64  // copied or filled
 	From   Place  // where a copy was from
@@ -28,7 +28,8 @@ type Activity struct {
 
 	// Lost is how many activities of the device have been left out since the last one
 	// that was told, because the trace was too slow, or because nobody knows when
-	// they were.
+	// they were. If some were lost after the last one, the end of the device is an
+	// activity of OpNone that says so, and nothing else but the device.
 	Lost int
 }
 
@@ -52,7 +53,8 @@ type Trace func(Activity)
 // A Tracer calls a [Trace] for a device. It is for those who write one. All methods may
 // be called on a nil Tracer, which does nothing, and are safe for concurrent use.
 type Tracer struct {
-	trace Trace
+	device string
+	trace  Trace
 
 	mu struct {
 		sync.Mutex
@@ -67,12 +69,13 @@ type Tracer struct {
 // traceQueue is how many activities wait to be told at most: some megabytes.
 const traceQueue = 1 << 15
 
-// NewTracer makes a tracer, or returns nil if there is nobody to tell.
-func NewTracer(t Trace) *Tracer {
+// NewTracer makes a tracer for a device of that name, or returns nil if there is nobody to
+// tell.
+func NewTracer(device string, t Trace) *Tracer {
 	if t == nil {
 		return nil
 	}
-	tracer := &Tracer{trace: t}
+	tracer := &Tracer{device: device, trace: t}
 	tracer.mu.told.L = &tracer.mu
 	return tracer
 }
@@ -91,6 +94,11 @@ func (t *Tracer) Tell(a Activity) {
 		t.mu.lost++
 		return
 	}
+	t.add(a)
+}
+
+// add puts an activity into the queue, with the lock held.
+func (t *Tracer) add(a Activity) {
 	t.mu.queue = append(t.mu.queue, a)
 	if !t.mu.running {
 		t.mu.running = true
@@ -105,7 +113,9 @@ func (t *Tracer) Lose() {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mu.lost++
+	if !t.mu.closed {
+		t.mu.lost++
+	}
 }
 
 // run tells a batch, and then what is in the queue, until nothing is.
@@ -140,18 +150,21 @@ func (t *Tracer) take() []Activity {
 		t.mu.told.Broadcast()
 		return nil
 	}
-	// Something was in the queue when it was too full, so there is one that can tell.
 	batch[0].Lost, t.mu.lost = t.mu.lost, 0
 	return batch
 }
 
-// Close returns when everything has been told. What comes later is not.
+// Close returns when everything has been told, and how many were lost at last. What comes
+// later is not.
 func (t *Tracer) Close() {
 	if t == nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if !t.mu.closed && t.mu.lost > 0 && len(t.mu.queue) == 0 { // nothing else can tell of them
+		t.add(Activity{Device: t.device, Op: OpNone})
+	}
 	t.mu.closed = true
 	for t.mu.running {
 		t.mu.told.Wait()

@@ -51,7 +51,7 @@ func TestWhatASlowTraceCannotBeToldIsCounted(t *testing.T) {
 	hold, last := make(chan struct{}), make(chan struct{})
 	told, lost := 0, 0
 	var tracer *device.Tracer
-	tracer = device.NewTracer(func(a device.Activity) {
+	tracer = device.NewTracer("d", func(a device.Activity) {
 		<-hold
 		told++
 		lost += a.Lost
@@ -81,10 +81,30 @@ func TestWhatASlowTraceCannotBeToldIsCounted(t *testing.T) {
 	}
 }
 
+func TestWhatIsLostLastIsToldAtTheEnd(t *testing.T) {
+	for _, before := range []int{0, 1} {
+		var told []device.Activity
+		arrived := make(chan struct{}, 10)
+		tracer := device.NewTracer("d", func(a device.Activity) { told = append(told, a); arrived <- struct{}{} })
+		for range before {
+			tracer.Tell(device.Activity{Name: "first"})
+			<-arrived
+		}
+		tracer.Lose()
+		tracer.Lose()
+		tracer.Close()
+		tracer.Lose()
+		tracer.Close()
+		if len(told) != before+1 || told[before] != (device.Activity{Device: "d", Op: device.OpNone, Lost: 2}) {
+			t.Errorf("told %+v, want two that were lost at the end", told)
+		}
+	}
+}
+
 func TestATraceThatLeavesByGoexitIsCalledOn(t *testing.T) {
 	hold := make(chan struct{})
 	var told []string
-	tracer := device.NewTracer(func(a device.Activity) {
+	tracer := device.NewTracer("d", func(a device.Activity) {
 		<-hold
 		told = append(told, a.Name)
 		if a.Name != "d" {
@@ -103,7 +123,7 @@ func TestATraceThatLeavesByGoexitIsCalledOn(t *testing.T) {
 
 func TestWithoutATraceNothingIsMeasured(t *testing.T) {
 	var none *device.Tracer
-	if device.NewTracer(nil) != none {
+	if device.NewTracer("d", nil) != none {
 		t.Error("there is a tracer for nobody")
 	}
 	none.Tell(device.Activity{Err: errors.New("nobody hears")})

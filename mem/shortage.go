@@ -133,12 +133,14 @@ func (res *Reservation) allocBlock(k Kind, n int64, on device.Stream, a *account
 			return block, nil
 		}
 		res.unchargeFrom(a, k, n)
+		if full := (*device.OutOfMemoryError)(nil); errors.As(err, &full) && n > full.Total {
+			return nil, p.refused(k, err) // whatever comes free
+		}
 		if !errors.Is(err, device.ErrOutOfMemory) || !p.short(k, n) || res.ctx == nil || res.ctx.Err() != nil {
 			return nil, err
 		}
 		if res.tryingLast() || try == tries {
-			return nil, fmt.Errorf("mem: %w; the limit of %s allows it, but others use the device, and nothing came free: stop them, or lower the limit",
-				err, size.Readable(p.limits[k]))
+			return nil, p.refused(k, err)
 		}
 		switch why := res.await(k, n); {
 		case errors.As(why, new(*NoMemoryError)):
@@ -150,6 +152,28 @@ func (res *Reservation) allocBlock(k Kind, n int64, on device.Stream, a *account
 			return nil, err
 		}
 	}
+}
+
+// refused returns what to do about an allocation that the limit allows and the device refuses
+// to the end.
+func (p *pool) refused(k Kind, err error) error {
+	p.mu.Lock()
+	used := p.mu.used[k]
+	p.mu.Unlock()
+	limit := size.Readable(p.limits[k])
+	var full *device.OutOfMemoryError
+	switch {
+	case !errors.As(err, &full): // nothing more is known
+	case full.Asked > full.Total:
+		return fmt.Errorf("mem: %w; the limit of %s allows it, but the device has %s in all: ask for less at a time, and lower the limit to that at most",
+			err, limit, size.Readable(full.Total))
+	case full.Others > 0 || full.Total-full.Free > used:
+		return fmt.Errorf("mem: %w; the limit of %s allows it, but others use the device, and nothing came free: stop them, or lower the limit", err, limit)
+	case p.limits[k] > full.Total:
+		return fmt.Errorf("mem: %w; the limit of %s allows it, but the device has less, and nothing came free: lower the limit to %s at most",
+			err, limit, size.Readable(full.Total))
+	}
+	return fmt.Errorf("mem: %w; the limit of %s allows it, but there is no such room in one piece, and nothing came free: ask for less at a time, or lower the limit", err, limit)
 }
 
 func (res *Reservation) tryingLast() bool {

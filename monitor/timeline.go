@@ -21,9 +21,9 @@ import (
 //	err = timeline.Close() // ends the file
 //
 // What it writes is a Chrome trace, which Perfetto (https://ui.perfetto.dev) and
-// chrome://tracing show: a process for each device, in it a thread for each stream.
-// It is written as it comes. Kept are 16 bytes for each activity that touches no other of its
-// category, to add up the times.
+// chrome://tracing show: a process for each device, in it a thread for each stream, by name
+// once the timeline was closed. It is written as it comes. Kept are 16 bytes for each activity
+// that touches no other of its category, to add up the times.
 //
 // All methods are safe for concurrent use, so several devices can have one timeline.
 type Timeline struct {
@@ -80,6 +80,10 @@ func (t *Timeline) Add(a device.Activity) {
 	if t.mu.closed {
 		return
 	}
+	t.mu.lost += a.Lost
+	if a.Op == device.OpNone { // which only says that
+		return
+	}
 	when := interval{a.Begin.Sub(t.origin), a.End.Sub(t.origin)}
 	c := CategoryOf(a)
 	u := t.mu.uses[c]
@@ -94,7 +98,6 @@ func (t *Timeline) Add(a device.Activity) {
 	u.count++
 	u.bytes += a.Bytes
 	u.busy.add(when)
-	t.mu.lost += a.Lost
 	if t.mu.w != nil {
 		t.write(c, when, &a)
 	}
@@ -134,6 +137,7 @@ func (t *Timeline) Close() error {
 		return t.mu.err
 	}
 	t.mu.closed = true
+	t.order()
 	end := "\n]\n"
 	if t.mu.events == 0 {
 		end = "[]\n"

@@ -23,6 +23,10 @@ type chromeName struct {
 	Name string `json:"name"`
 }
 
+type chromeOrder struct {
+	Index int `json:"sort_index"`
+}
+
 type chromeArgs struct {
 	Bytes int64  `json:"bytes,omitempty"`
 	From  string `json:"from,omitempty"`

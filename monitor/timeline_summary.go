@@ -85,9 +85,9 @@ func (t *Timeline) share(d time.Duration) float64 {
 //	kernel               64          5.0ms    50%
 //	two or more at once                       38%
 //
-// It is empty if there was no work.
+// It is empty if there was nothing to tell.
 func (s TimelineSummary) String() string {
-	if len(s.Categories) == 0 {
+	if len(s.Categories) == 0 && s.Lost == 0 {
 		return ""
 	}
 	rows := [][]string{{"work", "count", "bytes", "busy", "share"}}

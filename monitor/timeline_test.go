@@ -2,10 +2,13 @@ package monitor_test
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -71,7 +74,10 @@ func TestATimelineIsAChromeTrace(t *testing.T) {
 			{"ph": "X", "name": "sum", "cat": "function", "pid": 2, "tid": 2, "ts": 4000, "dur": 0, "args": {"error": "no", "lost before": 2}},
 			{"ph": "X", "name": "axpy", "cat": "kernel", "pid": 1, "tid": 1, "ts": 3000, "dur": 2001.234, "args": {}},
 			{"ph": "M", "name": "thread_name", "pid": 1, "tid": 3, "args": {"name": "s"}},
-			{"ph": "X", "name": "fill", "cat": "fill", "pid": 1, "tid": 3, "ts": 0, "dur": 1000, "args": {"bytes": 7, "to": "device"}}
+			{"ph": "X", "name": "fill", "cat": "fill", "pid": 1, "tid": 3, "ts": 0, "dur": 1000, "args": {"bytes": 7, "to": "device"}},
+			{"ph": "M", "name": "thread_sort_index", "pid": 1, "tid": 1, "args": {"sort_index": 1}},
+			{"ph": "M", "name": "thread_sort_index", "pid": 1, "tid": 3, "args": {"sort_index": 2}},
+			{"ph": "M", "name": "thread_sort_index", "pid": 2, "tid": 2, "args": {"sort_index": 1}}
 		]`), &want)
 		if err != nil {
 			t.Fatal(err)
@@ -80,6 +86,47 @@ func TestATimelineIsAChromeTrace(t *testing.T) {
 			t.Errorf("want (-), got (+):\n%s", diff)
 		}
 	})
+}
+
+func TestStreamsAreShownInTheOrderOfTheirNames(t *testing.T) {
+	var file bytes.Buffer
+	timeline := monitor.NewTimeline(&file)
+	w := work{time.Now()}
+	want := []string{"", "1st", "own", "piece", "piece 01", "piece 1", "piece 1 a", "piece 2", "piece 10", "piece 99999999999999999999999", "pieces 3"}
+	for _, i := range rand.Perm(len(want)) { // as they happen to begin
+		a := w.in(0, 1)
+		a.Stream = want[i]
+		timeline.Add(a)
+	}
+	if err := timeline.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var events []struct {
+		Name string
+		Tid  int
+		Args struct {
+			Name  string
+			Index int `json:"sort_index"`
+		}
+	}
+	if err := json.Unmarshal(file.Bytes(), &events); err != nil {
+		t.Fatal(err)
+	}
+	names, places := map[int]string{}, map[int]int{}
+	for _, e := range events {
+		switch e.Name {
+		case "thread_name":
+			names[e.Tid] = e.Args.Name
+		case "thread_sort_index":
+			places[e.Tid] = e.Args.Index
+		}
+	}
+	got := slices.SortedFunc(maps.Keys(names), func(a, b int) int { return stdcmp.Compare(places[a], places[b]) })
+	for i, tid := range got {
+		if names[tid] != want[i] || places[tid] != i+1 {
+			t.Errorf("%q is row %d, want %q there", names[tid], places[tid], want[i])
+		}
+	}
 }
 
 func TestATimelineWithoutWorkIsAnEmptyTrace(t *testing.T) {
@@ -171,6 +218,7 @@ func TestASummarySaysWhatWasAtOnce(t *testing.T) {
 	}
 	lost := w.did(device.Activity{Op: device.OpDo, Lost: 3}, 40, 40)
 	timeline.Add(lost)
+	timeline.Add(device.Activity{Device: "d", Op: device.OpNone, Lost: 2}) // takes no time
 	if err := timeline.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +232,7 @@ func TestASummarySaysWhatWasAtOnce(t *testing.T) {
 			{Category: monitor.Function, Count: 1},
 		},
 		Overlap: 22. / 40, // 16 to 38
-		Lost:    3,
+		Lost:    5,
 	}
 	s := timeline.Summary()
 	if diff := cmp.Diff(want, s); diff != "" {
@@ -211,7 +259,7 @@ copy from device         1   1MiB  20ms    50%
 kernel                   1         16ms    40%
 function                 1           0s     0%
 two or more at once                        55%
-not told                 3
+not told                 5
 `
 	if diff := cmp.Diff(text, s.String()); diff != "" {
 		t.Error(diff)
@@ -330,7 +378,7 @@ func TestATimelineShowsWhatADeviceDid(t *testing.T) {
 	for _, e := range events {
 		got[e.Ph+" "+e.Cat]++
 	}
-	want := map[string]int{"M ": 4, "X copy to device": 3, "X copy from device": 3, "X function": 3}
+	want := map[string]int{"M ": 7, "X copy to device": 3, "X copy from device": 3, "X function": 3}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

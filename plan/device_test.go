@@ -281,7 +281,8 @@ func TestAJobThatCannotUseItsDeviceSaysSoAndRunsOnTheHost(t *testing.T) {
 		t.Error(err)
 	}
 	const want = `job \"job\" runs on the host, not on cuda:0: no node works in device memory (first, last)`
-	if got := said.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, want) {
+	const limit = `a limit for device memory (2GiB) changes nothing`
+	if got := said.String(); strings.Count(got, "\n") != 2 || strings.Count(got, "level=WARN") != 2 || !strings.Contains(got, want) || !strings.Contains(got, limit) {
 		t.Errorf("got %s", got)
 	}
 	if len(g.opened) != 0 {

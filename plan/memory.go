@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 
 	"github.com/seed14ed4225/sluice/device"
+	"github.com/seed14ed4225/sluice/internal/suggest"
 	"github.com/seed14ed4225/sluice/mem"
 )
 
@@ -23,6 +26,9 @@ type Memory struct {
 	SpillDir string
 	// Compress is how that is compressed. new(mem.LZ4) makes one.
 	Compress *mem.Compression
+
+	// Logger is told of limits that change nothing; nil means [slog.Default].
+	Logger *slog.Logger
 }
 
 // memorySettings is the section memory of a job.
@@ -172,11 +178,12 @@ func (e *MemoryError) Unwrap() error { return e.Err }
 // It tries whether the spill directory can be written, and changes nothing else. Refused
 // are also limits of host memory in which no job can run, and sizes that are more than the
 // machine or the device has, or than is free in the spill directory. The errors, joined, are
-// [JobError] values for what the job says and [MemoryError] values for what over says.
+// [JobError] values for what the job says and [MemoryError] values for what over says. Limits
+// of device and pinned memory in a job of which no node would take any are a warning.
 func (j *Job) Memory(over Memory) (*mem.Resource, error) {
 	m := over.or(j.memory.said())
 	limits := over
-	limits.On = nil
+	limits.On, limits.Logger = nil, nil
 	if j.memory.at == (Position{}) && limits == (Memory{}) {
 		if over.On == nil && !j.worksIn(mem.Device) {
 			return nil, nil
@@ -189,6 +196,7 @@ func (j *Job) Memory(over Memory) (*mem.Resource, error) {
 	}
 	resource, err := newMemory(opts)
 	if err == nil {
+		j.warnOfUnused(m, over.Logger)
 		return resource, nil
 	}
 	r := &report{file: j.file}
@@ -211,6 +219,27 @@ func (j *Job) Memory(over Memory) (*mem.Resource, error) {
 	}
 	return nil, errors.Join(append([]error{r.err()}, others...)...)
 }
+
+// warnOfUnused tells the logger which limits change nothing. Pinned memory is where
+// device memory is spilled to, too.
+func (j *Job) warnOfUnused(m Memory, logger *slog.Logger) {
+	var unused []string
+	if !j.worksIn(mem.Device) {
+		if restricts(m.Device) {
+			unused = append(unused, fmt.Sprintf("%v memory (%v)", mem.Device, m.Device))
+		}
+		if restricts(m.Pinned) && !j.worksIn(mem.Pinned) {
+			unused = append(unused, fmt.Sprintf("%v memory (%v)", mem.Pinned, m.Pinned))
+		}
+	}
+	if unused != nil {
+		cmp.Or(logger, slog.Default()).Warn(fmt.Sprintf("job %q: a limit for %s changes nothing: no node of the job takes any (%s)",
+			j.name, strings.Join(unused, " or "), suggest.List(j.nodeNames())))
+	}
+}
+
+// restricts reports whether somebody meant a limit to have an effect.
+func restricts(l mem.Limit) bool { return !l.IsZero() && l != mem.Unlimited && l != mem.Bytes(0) }
 
 // settingOf returns what a job calls an option of a resource.
 func settingOf(e *mem.OptionError) string {

@@ -1,6 +1,8 @@
 package plan_test
 
 import (
+	"bytes"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -43,7 +45,7 @@ func closed(t *testing.T, memory *mem.Resource) {
 func TestTheMemoryOfAJobIsAsItSays(t *testing.T) {
 	memory, err := jobWith(t, `
 memory: {device: 1GiB, pinned: 256MiB, host: 1_000_000, disk: 2MiB, spill_dir: "${dir}", compress: lz4}
-`, t.TempDir()).Memory(plan.Memory{})
+`, t.TempDir()).Memory(plan.Memory{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +53,31 @@ memory: {device: 1GiB, pinned: 256MiB, host: 1_000_000, disk: 2MiB, spill_dir: "
 	for kind, want := range map[mem.Kind]int64{mem.Device: 1 << 30, mem.Pinned: 256 << 20, mem.Host: 1_000_000, mem.Disk: 2 << 20} {
 		if got := memory.Limit(kind); got != want {
 			t.Errorf("%v: a limit of %d, want %d", kind, got, want)
+		}
+	}
+}
+
+func TestALimitOfMemoryThatNoNodeTakesIsAWarning(t *testing.T) {
+	for _, c := range []struct {
+		section string
+		over    plan.Memory
+		want    string
+	}{
+		{section: "memory: {device: 1GiB}\n", want: `job "job": a limit for device memory (1GiB) changes nothing: no node of the job takes any (scan, show)`},
+		{over: plan.Memory{Pinned: mem.Share(0.1)}, want: `job "job": a limit for pinned memory (10%) changes nothing: no node of the job takes any (scan, show)`},
+		{section: "memory: {device: 1GiB}\n", over: plan.Memory{Device: mem.Unlimited}},
+		{section: "memory: {device: 0, pinned: unlimited, host: 1GiB}\n"},
+	} {
+		var said bytes.Buffer
+		c.over.Logger = slog.New(slog.NewTextHandler(&said, nil))
+		memory, err := jobWith(t, c.section, ".").Memory(c.over)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closed(t, memory)
+		got := strings.ReplaceAll(said.String(), `\"`, `"`)
+		if c.want == "" && got != "" || !strings.Contains(got, c.want) || strings.Count(got, "\n") > 1 {
+			t.Errorf("%s%+v: said %q, want %s", c.section, c.over, got, c.want)
 		}
 	}
 }
@@ -102,7 +129,7 @@ func TestALimitWithoutAValueIsTheDefault(t *testing.T) {
 
 func TestWhatTheCallerSaysOfMemoryGoesFirst(t *testing.T) {
 	dir := t.TempDir()
-	said := plan.Memory{Host: mem.Bytes(2 << 20), Disk: mem.Unlimited, SpillDir: dir, Compress: new(mem.Zstd)}
+	said := plan.Memory{Host: mem.Bytes(2 << 20), Disk: mem.Unlimited, SpillDir: dir, Compress: new(mem.Zstd), Logger: slog.New(slog.DiscardHandler)}
 	sections := map[string]int64{ // with the limit of pinned memory
 		"memory: {host: 1GiB, pinned: 3MiB, disk: 1MiB, spill_dir: /nowhere}\n": 3 << 20,
 		"": -1, // a share of what the machine has

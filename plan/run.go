@@ -24,7 +24,7 @@ func (j *Job) Run(ctx context.Context, env Env) (err error) {
 		if d != nil {
 			defer func() { err = also(err, d.Close()) }()
 		}
-		if env.Memory, err = j.Memory(Memory{On: d}); err != nil {
+		if env.Memory, err = j.Memory(Memory{On: d, Logger: env.Logger}); err != nil {
 			return err
 		}
 		// What it waits for are frees already under way, and spilling that looks

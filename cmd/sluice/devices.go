@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -20,18 +21,27 @@ type devicesCommand struct{}
 func (devicesCommand) Help() string {
 	return `The first column is what a job calls the device, or --device. How much memory of
 a CUDA device is free is what a program finds that opens it now. The driver is named by the CUDA
-version that it is of.`
+version that it is of. Why a device cannot be used, or why there is none, is on the standard error.`
 }
 
 func (devicesCommand) Run(ctx context.Context, std streams, has offer) error {
-	text, err := await(ctx, func() (string, error) { return listDevices(has.devices) })
-	return errors.Join(show(std.out, text), err)
+	list, err := await(ctx, func() (deviceList, error) { return listDevices(has.devices) })
+	if shown := show(std.out, list.table); shown != nil {
+		return errors.Join(shown, err)
+	}
+	_, _ = io.WriteString(std.err, list.notes) // if it cannot, there is nobody to tell
+	return err
 }
 
-// listDevices describes the devices of the machine, each on a line, and says why there is no
-// more than the host if that is so. The error is about a driver that is there and
-// does not work.
-func listDevices(devices plan.CUDA) (string, error) {
+// A deviceList describes the devices of the machine.
+type deviceList struct {
+	table string // with a line for each
+	notes string // why there is no more than the host, or one cannot be used, a line each
+}
+
+// listDevices lists the devices. The error is about a driver that is there and does not work;
+// the host is listed all the same.
+func listDevices(devices plan.CUDA) (deviceList, error) {
 	var text strings.Builder
 	lines := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { _, _ = fmt.Fprintln(lines, strings.Join(cells, "\t")) } // to memory
@@ -59,7 +69,7 @@ func listDevices(devices plan.CUDA) (string, error) {
 	if none := errors.Is(err, cuda.ErrUnavailable) || errors.Is(err, cuda.ErrNoDevice); none {
 		notes, err = []string{fmt.Sprintf("no CUDA device: %v\n", err)}, nil
 	}
-	return text.String() + strings.Join(notes, ""), err
+	return deviceList{text.String(), strings.Join(notes, "")}, err
 }
 
 func cores(n int) string {

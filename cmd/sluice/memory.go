@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -90,11 +91,12 @@ var flagOf = map[string]string{
 
 // open makes the memory that the job runs in: nil if neither it nor a flag says anything about
 // memory, and no node is for a device.
-func (f memoryFlags) open(job *plan.Job, on device.Device) (*mem.Resource, error) {
+func (f memoryFlags) open(job *plan.Job, on device.Device, log *slog.Logger) (*mem.Resource, error) {
 	memory, err := job.Memory(plan.Memory{
 		On:     on,
 		Device: f.Device.Limit, Pinned: f.Pinned.Limit, Host: f.Host.Limit, Disk: f.Disk.Limit,
 		SpillDir: string(f.SpillDir), Compress: f.Compress.how,
+		Logger: log,
 	})
 	if memory == nil && err == nil && f.Stats {
 		// Without limits nothing would be counted.

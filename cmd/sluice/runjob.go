@@ -77,7 +77,7 @@ func (c *runCommand) Run(ctx context.Context, std streams, has offer) error {
 	if err != nil {
 		return err
 	}
-	memory, err := await(ctx, func() (*mem.Resource, error) { return c.open(job, device) })
+	memory, err := await(ctx, func() (*mem.Resource, error) { return c.open(job, device, log) })
 	if err != nil {
 		return errors.Join(err, closeDevice(ctx, device))
 	}

@@ -61,7 +61,7 @@ func newDevice(drv driver.Driver, at driver.Device, info Info, opts Options) *De
 	d.poller.init(d)
 	d.events.dev, d.events.flags = d, driver.EventDisableTiming
 	d.stamps.dev, d.stamps.flags = d, driver.EventDefault
-	d.tracer, d.clock.dev = device.NewTracer(opts.Trace), d
+	d.tracer, d.clock.dev = device.NewTracer(opts.Name, opts.Trace), d
 	d.mu.open = map[*stream]struct{}{}
 	d.mu.modules = map[driver.Module]struct{}{}
 	d.mu.blocks = map[driver.Pointer]struct{}{}
@@ -122,14 +122,9 @@ func (d *Device) Memory(p device.Place) (device.MemoryInfo, error) {
 	return device.MemoryInfo{}, fmt.Errorf("device %q: it has no limit for %v memory", d.name, p)
 }
 
-func (d *Device) memory() (info device.MemoryInfo, err error) {
-	d.mu.Lock() // so that the device is not closed meanwhile
-	if err = d.mu.err; err != nil {
-		d.mu.Unlock()
-		return device.MemoryInfo{Total: d.info.Memory}, err
-	}
+func (d *Device) memory() (device.MemoryInfo, error) {
 	var free, total, reserved, used uint64
-	r := d.try(func() (r driver.Result) {
+	err := d.ask("cuMemGetInfo", func() (r driver.Result) {
 		if free, total, r = d.drv.MemGetInfo(); r != driver.Success {
 			return r
 		}
@@ -139,12 +134,7 @@ func (d *Device) memory() (info device.MemoryInfo, err error) {
 		used, r = d.drv.MemPoolGetAttribute(d.pool, driver.PoolUsed)
 		return r
 	})
-	d.mu.Unlock()
-	if r != driver.Success {
-		err = newError(d.drv, "cuMemGetInfo", r)
-		if r.Sticky() {
-			err = d.fail(err)
-		}
+	if err != nil {
 		return device.MemoryInfo{Total: d.info.Memory}, err
 	}
 	// What is neither free nor in the pool is of others. The two were not asked at one moment.
@@ -168,12 +158,21 @@ func (d *Device) NewStream(opts device.StreamOptions) (device.Stream, error) {
 	}
 	d.sweep()
 	s := &stream{dev: d, name: opts.Name, priority: priority}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.recall(); err != nil {
-		return nil, err
+	s.order.Lock()
+	defer s.order.Unlock()
+	err := s.recall()
+	if err == nil {
+		err = d.Err() // which may have ended meanwhile
 	}
-	return s, nil
+	if err == nil {
+		return s, nil
+	}
+	if s.handle == 0 {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.mu.open, s)
+	}
+	return nil, err
 }
 
 // sweep forgets the streams that were closed and have finished.
@@ -200,9 +199,10 @@ func (d *Device) all() []*stream {
 // that takes milliseconds each, and waits for work in progress now and then.
 func (d *Device) AllocPinned(n int64) (*device.Block, error) {
 	o := operation{kind: opAlloc, n: n, place: device.InPinned}
-	if err := d.Err(); err != nil {
+	if err := d.visit(); err != nil {
 		return nil, err
 	}
+	defer d.leave()
 	if n < 0 {
 		return nil, d.opError(nil, &o, fmt.Errorf("%w: a size cannot be negative", device.ErrOutOfBounds))
 	}
@@ -251,7 +251,7 @@ func (d *Device) said(s *stream, o *operation, err error) error {
 }
 
 // fail makes the device fail for good, and returns what everybody gets. The streams
-// are told by another goroutine, because the caller may hold the lock of one.
+// are told by another goroutine, because the caller may hold mu of one.
 func (d *Device) fail(cause error) error {
 	d.mu.Lock()
 	if d.mu.err != nil {
@@ -276,7 +276,7 @@ func (d *Device) fail(cause error) error {
 func (d *Device) Close() error {
 	d.settle()
 	d.mu.Lock()
-	if d.mu.closed {
+	if d.mu.closed { // by somebody else; settle did nothing then
 		d.mu.Unlock()
 		return nil
 	}
@@ -305,6 +305,17 @@ func (d *Device) Close() error {
 	return leak
 }
 
+// visit is enter for those who hold no lock and do not work for the device yet, or says why
+// the device has ended. The device is not given back before they leave.
+func (d *Device) visit() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.mu.err == nil {
+		d.enter()
+	}
+	return d.mu.err
+}
+
 // settle tells the tracer what has been done, as far as it is over.
 func (d *Device) settle() {
 	if d.tracer == nil {
@@ -328,7 +339,8 @@ func (d *Device) idle() bool {
 }
 
 // enter says that a goroutine is about to work for the device. Only who works for it
-// already, or holds the lock of a stream that has not been abandoned, may call it.
+// already may call it, or who holds the lock of the device, or mu of a stream, and has seen
+// that it has not ended.
 func (d *Device) enter() { d.active.Add(1) }
 
 // leave says that it works no longer.

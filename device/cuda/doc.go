@@ -33,6 +33,13 @@
 // back: one goroutine asks for the events that somebody waits for, and exists only while
 // somebody does.
 //
+// # Kernels
+//
+// A [Program] is PTX that a package embeds, and that is loaded on each device when first a
+// kernel of it is wanted there; [Function.Launch] queues one on a stream. Package axpy is the
+// whole of it at its smallest: CUDA C, the PTX made of it, the launch, and the same in Go for the
+// host device. The page on GPUs, docs/gpu.md, shows how a kernel becomes a node of a network.
+//
 // # Times
 //
 // With [Options].Trace each operation is given to the driver between two events, and the
@@ -53,6 +60,10 @@
 // kernel that wrote where it must not, makes the device fail for good
 // (*[device.FailedError]). Which operation it was the driver does not say; the error names the
 // kernels that may have been running. All who use the device's primary context in this
-// process see the same. Closing the device gives
-// the context up; if nobody else in the process holds it, the device can be opened again.
+// process see the same. Closing the device gives the context up, and the process can go on
+// with the host device. Whether it can open this GPU again, or use another, is up to the
+// driver, which wants a new process after some faults (results 716 to 719).
+//
+// A refusal that is not for good ends nothing but what it is about. Where the driver has no
+// event to spare, or cannot make one stream wait for another, Go waits instead.
 package cuda

@@ -12,10 +12,12 @@ import (
 type source struct {
 	s         *stream
 	event     *device.Event
-	handle    *handle       // once recorded, until it has completed
+	err       error         // what the stream had failed with before
+	marked    bool          // it is in a mark of the stream
+	handle    *handle       // the mark's, until it has completed; nil if it has none
 	watched   bool          // somebody waits
 	done      bool          // has completed
-	submitted chan struct{} // closed when recorded or done; made when somebody asks
+	submitted chan struct{} // closed when it has a handle or is done; made when somebody asks
 	next      *source       // of the same mark
 }
 
@@ -59,7 +61,7 @@ func (e *source) announce() {
 // A mark is a place in a stream that has been recorded, with what happens when the
 // device comes to it.
 type mark struct {
-	handle *handle
+	handle *handle // nil if the driver had none
 	first  *source // to complete
 	free   *piece  // to give back
 }
@@ -85,24 +87,35 @@ type handles struct {
 
 // take returns a handle with one reference.
 func (h *handles) take() (*handle, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if last := len(h.mu.free) - 1; last >= 0 {
-		e := h.mu.free[last]
-		h.mu.free = h.mu.free[:last]
-		e.refs = 1
+	if e := h.pick(); e != nil {
 		return e, nil
 	}
 	e := &handle{refs: 1}
-	err := h.dev.call("cuEventCreate", func() (r driver.Result) {
+	err := h.dev.call("cuEventCreate", func() (r driver.Result) { // without the lock: others must go on
 		e.event, r = h.dev.drv.EventCreate(h.flags)
 		return r
 	})
 	if err != nil {
 		return nil, err
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.mu.all = append(h.mu.all, e)
 	return e, nil
+}
+
+// pick returns one that is free, or nil.
+func (h *handles) pick() *handle {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	last := len(h.mu.free) - 1
+	if last < 0 {
+		return nil
+	}
+	e := h.mu.free[last]
+	h.mu.free = h.mu.free[:last]
+	e.refs = 1
+	return e
 }
 
 func (h *handles) retain(e *handle) {

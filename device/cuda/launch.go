@@ -6,7 +6,6 @@ import (
 
 	"github.com/seed14ed4225/sluice/device"
 	"github.com/seed14ed4225/sluice/device/cuda/internal/driver"
-	"github.com/seed14ed4225/sluice/device/cuda/internal/ptx"
 )
 
 // A Shape says how many threads a kernel is launched with: a grid of blocks of threads, in
@@ -18,10 +17,19 @@ type Shape struct {
 }
 
 // Over returns the shape for at least n threads in one dimension, in blocks of
-// [Function.Threads]. The kernel has to look whether its number is below n.
+// [Function.Threads], and at least one block. The kernel has to look whether its number is
+// below n. Launch refuses the shape of more threads than a device can have, and that of
+// a negative n.
 func (f *Function) Over(n int64) Shape {
 	block := int64(max(1, f.block))
-	return Shape{Grid: [3]int{int(max(1, (n+block-1)/block))}, Block: [3]int{int(block)}}
+	blocks := int64(1)
+	switch {
+	case n < 0:
+		blocks = -1
+	case n > 0:
+		blocks = (n-1)/block + 1
+	}
+	return Shape{Grid: [3]int{int(blocks)}, Block: [3]int{int(block)}}
 }
 
 // launch is a kernel with what it is launched with.
@@ -34,17 +42,23 @@ type launch struct {
 // Launch queues the kernel on a stream of its device. The arguments are those of the
 // kernel, in order: int32, uint32, int64, uint64, float32, float64 for the types of these
 // sizes, and for a pointer a [device.Span] or a *[device.Block], of device or pinned memory,
-// which must live until the kernel has run. Their number and sizes are checked against
-// what the module's PTX says, or the driver, which knows from CUDA 12.4 on; of a cubin on an
-// older driver nobody does, and a mistake does harm. PTX also tells numbers with a
-// fraction from others. What the kernel does with the memory nobody can check.
+// which must live until the kernel has run, or uint64(0) for a null pointer. A constant
+// needs its type written, as in int32(1): without, it is an int, which is none of these. Their
+// number and sizes are checked against what the module's PTX says, or the driver, which knows
+// from CUDA 12.4 on; of a cubin on an older driver nobody does, and a mistake does harm. PTX also
+// tells numbers with a fraction from others. What the kernel does with the memory nobody can check.
 //
-// Launch returns at once. The error is as those of [device.Stream]; nothing was queued then.
-// A closed module is [device.ErrClosed]. A kernel that faults makes the device fail, with a
-// *[device.FailedError] that names it.
+// Launch returns at once. After an error nothing was queued. It names the kernel, and the
+// argument by its place, from 0 on: a *[device.OpError] for what is wrong with the shape or an
+// argument, one that wraps [device.ErrClosed] for a closed module, or one that any operation
+// of a stream may have, see [device.Stream]; a stream of another device is an error, too. A
+// kernel that faults makes the device fail, with a *[device.FailedError] that names it.
 func (f *Function) Launch(on device.Stream, shape Shape, args ...any) error {
 	s, ok := on.(*stream)
-	if !ok || s.dev != f.dev {
+	switch {
+	case on == nil || ok && s == nil:
+		return fmt.Errorf("device %q: kernel %q: the stream is nil: give one of the device", f.dev.name, f.name)
+	case !ok || s.dev != f.dev:
 		return fmt.Errorf("device %q: kernel %q: stream %q is of device %q: load the module there, too", f.dev.name, f.name, on.Name(), on.Device().Properties().Name)
 	}
 	if err := f.of.closedErr(); err != nil {
@@ -83,73 +97,4 @@ func (s Shape) check(l *limits) (driver.Shape, error) {
 		BlockX: uint32(full.Block[0]), BlockY: uint32(full.Block[1]), BlockZ: uint32(full.Block[2]),
 		SharedBytes: uint32(s.SharedBytes),
 	}, nil
-}
-
-// check returns the arguments as the driver wants them.
-func (f *Function) check(args []any) ([]uint64, error) {
-	if f.known && len(args) != len(f.params) {
-		return nil, fmt.Errorf("%d arguments, the kernel has %d parameters", len(args), len(f.params))
-	}
-	values := make([]uint64, len(args))
-	for i, arg := range args {
-		value, size, err := f.value(arg)
-		if err != nil {
-			return nil, fmt.Errorf("argument %d: %w", i, err)
-		}
-		if f.known {
-			if err := f.params[i].check(arg, size); err != nil {
-				return nil, fmt.Errorf("argument %d: %w", i, err)
-			}
-		}
-		values[i] = value
-	}
-	return values, nil
-}
-
-// check returns why an argument of a size is not for the parameter.
-func (p param) check(arg any, size uint64) error {
-	if size != p.bytes {
-		return fmt.Errorf("a %T of %d bytes, the kernel wants %d", arg, size, p.bytes)
-	}
-	fraction := false
-	switch arg.(type) {
-	case float32, float64:
-		fraction = true
-	}
-	switch {
-	case p.kind == ptx.Float && !fraction:
-		return fmt.Errorf("a %T, the kernel wants a float%d", arg, 8*p.bytes)
-	case p.kind == ptx.Integer && fraction:
-		return fmt.Errorf("a %T, the kernel wants an integer or a pointer of %d bytes", arg, p.bytes)
-	}
-	return nil
-}
-
-// value returns the bits of an argument, lowest first, and how many bytes count.
-func (f *Function) value(arg any) (bits, size uint64, err error) {
-	switch v := arg.(type) {
-	case int32:
-		return uint64(uint32(v)), 4, nil
-	case uint32:
-		return uint64(v), 4, nil
-	case float32:
-		return uint64(math.Float32bits(v)), 4, nil
-	case int64:
-		return uint64(v), 8, nil
-	case uint64:
-		return v, 8, nil
-	case float64:
-		return math.Float64bits(v), 8, nil
-	case *device.Block:
-		return f.value(v.All())
-	case device.Span:
-		if err := device.CheckFill(f.dev, v); err != nil {
-			return 0, 0, err
-		}
-		if v.Place() == device.InHost {
-			return 0, 0, fmt.Errorf("ordinary memory is out of reach of a kernel: use device or pinned memory")
-		}
-		return v.Address(), 8, nil
-	}
-	return 0, 0, fmt.Errorf("a %T: kernels take int32, uint32, int64, uint64, float32, float64, spans and blocks", arg)
 }

@@ -26,7 +26,7 @@ type Module struct {
 	}
 }
 
-// A CompileError says why the driver does not take a module.
+// A CompileError says why the driver does not take a module. It wraps the *[Error] of the call.
 type CompileError struct {
 	Module string
 	Log    string // what the driver's compiler says, "" if nothing
@@ -44,8 +44,8 @@ func (e *CompileError) Unwrap() error { return e.Err }
 
 // Load gives the device a module: PTX, which the driver compiles for the card, or a
 // cubin for exactly this kind of card. The name is for errors. Load may take seconds for
-// much PTX, and waits for work in progress. The error is a *[CompileError], or that of
-// [Device.Err].
+// much PTX, and waits for work in progress. The error wraps a *[CompileError] if the driver
+// does not take the image; it is that of [Device.Err] if the device has ended.
 func (d *Device) Load(name string, image []byte) (*Module, error) {
 	if len(image) == 0 {
 		return nil, fmt.Errorf("device %q: module %q is empty", d.name, name)

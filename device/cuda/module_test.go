@@ -87,6 +87,11 @@ func TestALaunchLooksAtItsArguments(t *testing.T) {
 	if got := f.Over(1000).Grid[0]; got != 8 || f.Threads() != 128 {
 		t.Errorf("1000 threads are %d blocks of %d", got, f.Threads())
 	}
+	for n, want := range map[int64]int{0: 1, 1: 1, 128: 1, 129: 2, 256: 2} {
+		if got := f.Over(n).Grid[0]; got != want {
+			t.Errorf("%d threads are %d blocks, want %d", n, got, want)
+		}
+	}
 	other := newDevice(t, newSim(t, cudatest.Options{}), cuda.Options{Name: "other"})
 	good := []any{uint64(1), float32(1), x, x}
 	for _, c := range []struct {
@@ -100,7 +105,17 @@ func TestALaunchLooksAtItsArguments(t *testing.T) {
 		{s, f.Over(1), []any{uint64(1), float64(1), x, x}, "argument 1: a float64 of 8 bytes, the kernel wants 4"},
 		{s, f.Over(1), []any{uint64(1), uint32(1), x, x}, "argument 1: a uint32, the kernel wants a float32"},
 		{s, f.Over(1), []any{float64(1), float32(1), x, x}, "argument 0: a float64, the kernel wants an integer"},
-		{s, f.Over(1), []any{1, float32(1), x, x}, "argument 0: a int: kernels take"},
+		{s, f.Over(1), []any{1, float32(1), x, x}, "argument 0: an int: kernels take int32"},
+		{s, f.Over(1), []any{7, float32(1), x, x}, "write int32(7), or int64(7)"},
+		{s, f.Over(1), []any{int8(1), float32(1), x, x}, "argument 0: an int8: kernels take"},
+		{s, f.Over(1), []any{uint64(1), float32(1), nil, x}, "argument 2: nil: kernels take"},
+		{s, f.Over(1), []any{uint64(1), float32(1), (*device.Block)(nil), x}, "argument 2: a nil *device.Block: give a block"},
+		{s, f.Over(1), []any{uint64(1), float32(1), x, device.Span{}}, "argument 3: a device.Span of nothing: give a block"},
+		{s, f.Over(1), good[:1], "1 argument, the kernel has 4 parameters"},
+		{s, f.Over(math.MaxInt64), good, "the grid is [72057594037927936 0 0]"},
+		{s, f.Over(-1), good, "the grid is [-1 0 0]"},
+		{s, f.Over(math.MinInt64), good, "the grid is [-1 0 0]"},
+		{nil, f.Over(1), good, "the stream is nil"},
 		{s, f.Over(1), []any{uint64(1), float32(1), x, gone}, "argument 3: block was freed"},
 		{s, f.Over(1), []any{uint64(1), float32(1), x, x.Span(1, 400)}, "argument 3: out of bounds"},
 		{s, f.Over(1), []any{uint64(1), float32(1), x, device.Bytes(make([]byte, 4))}, "out of reach"},
@@ -131,10 +146,10 @@ func TestParametersAreKnownFromPTXIfTheDriverCannotTell(t *testing.T) {
 	sim.Fail("cuFuncGetParamInfo", 1, 801) // as before CUDA 12.4
 	d, f := newAxpy(t, sim)
 	s := newStream(t, d, "s")
-	if err := f.Launch(s, f.Over(1), uint64(1)); err == nil || !strings.Contains(err.Error(), "1 arguments, the kernel has 4") {
+	if err := f.Launch(s, f.Over(1), uint64(1)); err == nil || !strings.Contains(err.Error(), "1 argument, the kernel has 4") {
 		t.Errorf("error is %v", err)
 	}
-	if err := f.Launch(s, f.Over(1), uint64(0), int32(1), uint64(0), uint64(0)); err == nil || !strings.Contains(err.Error(), "argument 1: a int32") {
+	if err := f.Launch(s, f.Over(1), uint64(0), int32(1), uint64(0), uint64(0)); err == nil || !strings.Contains(err.Error(), "argument 1: an int32, the kernel wants a float32") {
 		t.Errorf("error is %v", err)
 	}
 	errIs(t, f.Launch(s, f.Over(1), uint64(0), float32(1), uint64(0), uint64(0)), nil)
@@ -144,15 +159,15 @@ func TestParametersAreKnownFromPTXIfTheDriverCannotTell(t *testing.T) {
 func TestPTXThatDoesNotCompileSaysWhy(t *testing.T) {
 	sim := newSim(t, cudatest.Options{})
 	d := newDevice(t, sim, cuda.Options{})
-	for name, image := range map[string]string{
-		"broken": "nothing",
+	for name, c := range map[string]struct{ image, says string }{
+		"broken": {"nothing", "no Go version of a kernel in this PTX; add one with Sim.AddKernel"},
 		// A kernel that is not what the Go version takes it for: PTX and program have drifted apart.
-		"drifted": strings.Replace(string(axpyPTX(t)), ".param .f32", ".param .f64", 1),
+		"drifted": {strings.Replace(string(axpyPTX(t)), ".param .f32", ".param .f64", 1), "in Go they are of"},
 	} {
-		_, err := d.Load(name, []byte(image))
+		_, err := d.Load(name, []byte(c.image))
 		var compile *cuda.CompileError
 		var why *cuda.Error
-		if !errors.As(err, &compile) || compile.Module != name || !strings.Contains(compile.Log, "line 1") || !strings.Contains(err.Error(), compile.Log) || !errors.As(err, &why) || why.Code != 218 {
+		if !errors.As(err, &compile) || compile.Module != name || !strings.Contains(compile.Log, c.says) || !strings.Contains(err.Error(), compile.Log) || !errors.As(err, &why) || why.Code != 218 {
 			t.Errorf("error is %v, want a CompileError with the log", err)
 		}
 	}

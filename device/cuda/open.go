@@ -33,16 +33,21 @@ type Options struct {
 type Info struct {
 	Ordinal         int
 	Model           string // such as "NVIDIA H100 80GB HBM3"
-	UUID            string // such as "GPU-8a5c...", as nvidia-smi shows it
+	UUID            string // such as "GPU-8a5c...", as nvidia-smi shows it; it begins so for a MIG instance, too, where nvidia-smi says MIG-
 	PCI             string // domain:bus:device.function
 	Capability      [2]int // compute capability, major and minor
 	Multiprocessors int
 	CopyEngines     int
 	Memory          int64  // bytes
 	DriverVersion   [2]int // the CUDA version the driver is of
+
+	// Err is why the device could not be asked for all of this, in a list of devices.
+	// Its Ordinal is right, what else is known may be zero, and Open fails.
+	Err error
 }
 
-// Devices lists the devices of this machine. The error wraps [ErrUnavailable] if there
+// Devices lists the devices of this machine, also those that are broken: they have an
+// [Info].Err. The error wraps [ErrUnavailable] if there
 // is no driver, and [ErrNoDevice] if there is one but no device.
 func Devices() ([]Info, error) {
 	drv, err := driver.Load()
@@ -59,11 +64,8 @@ func devices(drv driver.Driver) ([]Info, error) {
 	}
 	all := make([]Info, n)
 	for i := range all {
-		_, info, err := look(drv, i)
-		if err != nil {
-			return nil, err
-		}
-		all[i] = info
+		_, all[i], err = look(drv, i)
+		all[i].Ordinal, all[i].Err = i, err
 	}
 	return all, nil
 }
@@ -73,6 +75,9 @@ func devices(drv driver.Driver) ([]Info, error) {
 // take a good part of a second; close the device when it is not needed any more. The
 // error wraps [ErrUnavailable] or [ErrNoDevice], or is an *[Error].
 func Open(ordinal int, opts Options) (*Device, error) {
+	if ordinal < 0 { // is wrong with and without a driver
+		return OpenDriver(nil, ordinal, opts)
+	}
 	drv, err := driver.Load()
 	if err != nil {
 		return nil, fmt.Errorf("opening CUDA device %d: %w", ordinal, err)
@@ -106,6 +111,8 @@ func count(drv driver.Driver) (int, error) {
 	switch {
 	case r != driver.Success:
 		return 0, newError(drv, "cuDeviceGetCount", r)
+	case n < 0:
+		return 0, fmt.Errorf("%w: it says that it has %d devices; see whether nvidia-smi works", ErrUnavailable, n)
 	case n == 0:
 		return 0, fmt.Errorf("%w: the driver sees none; look at nvidia-smi and CUDA_VISIBLE_DEVICES", ErrNoDevice)
 	}
@@ -154,19 +161,34 @@ func open(drv driver.Driver, ordinal int, opts Options) (*Device, error) {
 	if opts.PinnedMemory < 0 || opts.KeepMemory < 0 {
 		return nil, fmt.Errorf("PinnedMemory is %d and KeepMemory %d: give positive numbers, or 0 for the defaults", opts.PinnedMemory, opts.KeepMemory)
 	}
-	n, err := count(drv)
-	if err != nil {
-		return nil, err
+	if ordinal < 0 {
+		return nil, fmt.Errorf("%w: they are numbered from 0 on", ErrNoDevice)
 	}
-	if ordinal < 0 || ordinal >= n {
+	n, err := count(drv)
+	switch {
+	case err != nil:
+		return nil, err
+	case ordinal >= n && n == 1:
+		return nil, fmt.Errorf("%w: there is one, cuda:0", ErrNoDevice)
+	case ordinal >= n:
 		return nil, fmt.Errorf("%w: there are %d, numbered from 0 to %d", ErrNoDevice, n, n-1)
 	}
 	at, info, err := look(drv, ordinal)
 	if err != nil {
 		return nil, err
 	}
-	if has, r := drv.DeviceGetAttribute(driver.AttrMemoryPools, at); r != driver.Success || has == 0 {
-		return nil, fmt.Errorf("%w: %s has no memory pools, which this package needs", ErrNoDevice, info.Model)
+	for _, need := range []struct {
+		attribute int
+		what      string
+	}{
+		{driver.AttrMemoryPools, "memory pools"},
+		{driver.AttrUnifiedAddressing, "unified addresses"}, // pinned memory has one address for both
+	} {
+		if has, r := drv.DeviceGetAttribute(need.attribute, at); r != driver.Success {
+			return nil, newError(drv, "cuDeviceGetAttribute", r)
+		} else if has == 0 {
+			return nil, fmt.Errorf("%w: %s has no %s, which this package needs", ErrNoDevice, info.Model, need.what)
+		}
 	}
 	if opts.Name == "" {
 		opts.Name = fmt.Sprintf("cuda:%d", ordinal)

@@ -1,6 +1,7 @@
 package cuda_test
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/seed14ed4225/sluice/device"
 	"github.com/seed14ed4225/sluice/device/cuda"
 	"github.com/seed14ed4225/sluice/device/cuda/cudatest"
+	"github.com/seed14ed4225/sluice/device/cuda/internal/driver"
 )
 
 func TestOpenSaysWhatIsMissing(t *testing.T) {
@@ -15,16 +17,18 @@ func TestOpenSaysWhatIsMissing(t *testing.T) {
 		call    string
 		code    int
 		ordinal int
+		devices int // 2 if not given
 		want    error
 		says    string
 	}{
 		{ordinal: 2, want: cuda.ErrNoDevice, says: "there are 2, numbered from 0 to 1"},
-		{ordinal: -1, want: cuda.ErrNoDevice, says: "opening CUDA device -1"},
+		{ordinal: -1, want: cuda.ErrNoDevice, says: "opening CUDA device -1: no such CUDA device: they are numbered from 0 on"},
+		{ordinal: 1, devices: 1, want: cuda.ErrNoDevice, says: "there is one, cuda:0"},
 		{call: "cuInit", code: 100, want: cuda.ErrNoDevice, says: "CUDA_VISIBLE_DEVICES"},
 		{call: "cuInit", code: 803, want: cuda.ErrUnavailable, says: "nvidia-smi"},
 		{call: "cuInit", code: 999, want: cuda.ErrUnavailable, says: "cuInit"},
 	} {
-		sim := newSim(t, cudatest.Options{Devices: 2})
+		sim := newSim(t, cudatest.Options{Devices: cmp.Or(c.devices, 2)})
 		if c.call != "" {
 			sim.Fail(c.call, 1, c.code)
 		}
@@ -35,6 +39,29 @@ func TestOpenSaysWhatIsMissing(t *testing.T) {
 	}
 	if _, err := newSim(t, cudatest.Options{}).Open(0, cuda.Options{PinnedMemory: -1}); err == nil || !strings.Contains(err.Error(), "PinnedMemory") {
 		t.Errorf("error is %v, want one about PinnedMemory", err)
+	}
+}
+
+func TestANumberThatNoDeviceHasIsWrongWithoutADriver(t *testing.T) {
+	_, err := cuda.Open(-1, cuda.Options{})
+	if !errors.Is(err, cuda.ErrNoDevice) || errors.Is(err, cuda.ErrUnavailable) {
+		t.Errorf("error is %v, want ErrNoDevice", err)
+	}
+}
+
+// wrongCount is a driver that does not know how many devices it has.
+type wrongCount struct{ driver.Driver }
+
+func (wrongCount) DeviceGetCount() (int, driver.Result) { return -3, driver.Success }
+
+func TestACountOfDevicesThatMakesNoSenseIsAnError(t *testing.T) {
+	drv := wrongCount{newSim(t, cudatest.Options{})}
+	_, opened := cuda.OpenDriver(drv, 0, cuda.Options{})
+	_, listed := cuda.DevicesOf(drv)
+	for _, err := range []error{opened, listed} {
+		if !errors.Is(err, cuda.ErrUnavailable) || !strings.Contains(err.Error(), "-3 devices") {
+			t.Errorf("error is %v, want one that says how many", err)
+		}
 	}
 }
 

@@ -72,6 +72,9 @@ func (o *operation) onHost() bool {
 	return o.kind == opDo
 }
 
+// works returns whether the driver is given anything for the operation.
+func (o *operation) works() bool { return o.kind == opLaunch || o.dst.Len() > 0 }
+
 // hostBytes returns the bytes of a span that does not lie on the device.
 func hostBytes(s device.Span) []byte {
 	if b := s.Block(); b != nil {

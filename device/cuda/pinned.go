@@ -1,8 +1,9 @@
 package cuda
 
 import (
-	"fmt"
+	"math"
 	"math/bits"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -24,7 +25,6 @@ type pinnedMemory struct {
 		mapped int64
 		slabs  map[*slab]struct{}
 		free   map[int64][]*piece // by size of the piece
-		closed bool
 	}
 }
 
@@ -74,104 +74,118 @@ func pieceSize(n int64) int64 {
 }
 
 // alloc returns a piece of n bytes within the limit, or an *[device.OutOfMemoryError].
-func (m *pinnedMemory) alloc(n int64) (*piece, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if n > m.limit-m.mu.used {
-		return nil, m.full(n)
-	}
-	return m.take(n)
-}
+func (m *pinnedMemory) alloc(n int64) (*piece, error) { return m.take(n, m.limit) }
 
 // must is alloc without a limit, for who has to go on.
-func (m *pinnedMemory) must(n int64) (*piece, error) {
+func (m *pinnedMemory) must(n int64) (*piece, error) { return m.take(n, math.MaxInt64) }
+
+// take is called by who keeps the device from being given back. The lock is not held while the
+// driver is called, which may take its time: others give pieces back meanwhile.
+func (m *pinnedMemory) take(n, limit int64) (*piece, error) {
+	size := pieceSize(n)
+	p, err := m.pick(n, size, limit)
+	if p == nil && err == nil {
+		p, err = m.grow(n, size)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.bytes = unsafe.Slice((*byte)(p.at), size)[:n:n]
+	return p, nil
+}
+
+// pick takes n bytes from what is used at most, and a piece for them that is free; nil if
+// there is none.
+func (m *pinnedMemory) pick(n, size, limit int64) (*piece, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.take(n)
+	if n > limit-m.mu.used {
+		return nil, m.full(n)
+	}
+	m.mu.used += n
+	last := len(m.mu.free[size]) - 1
+	if last < 0 {
+		return nil, nil
+	}
+	p := m.mu.free[size][last]
+	m.mu.free[size] = m.mu.free[size][:last]
+	p.of.in++
+	return p, nil
 }
 
 func (m *pinnedMemory) full(n int64) error {
 	return &device.OutOfMemoryError{Place: device.InPinned, Asked: n, Free: max(0, m.limit-m.mu.used), Total: m.limit}
 }
 
-func (m *pinnedMemory) take(n int64) (*piece, error) {
-	if m.mu.closed {
-		return nil, &closedError{fmt.Sprintf("device %q", m.dev.name)}
-	}
-	size := pieceSize(n)
-	if len(m.mu.free[size]) == 0 {
-		if err := m.grow(n, size); err != nil {
-			return nil, err
-		}
-	}
-	free := m.mu.free[size]
-	p := free[len(free)-1]
-	m.mu.free[size] = free[:len(free)-1]
-	p.bytes = unsafe.Slice((*byte)(p.at), size)[:n:n]
-	p.of.in++
-	m.mu.used += n
-	return p, nil
-}
-
-// grow gets a slab of pieces of a size.
-func (m *pinnedMemory) grow(n, size int64) error {
-	s := &slab{pieces: int(max(1, slabBytes/size))}
+// grow gets a slab of pieces of a size, and returns one of them for n bytes that are taken
+// already.
+func (m *pinnedMemory) grow(n, size int64) (*piece, error) {
+	s := &slab{pieces: int(max(1, slabBytes/size)), in: 1}
 	s.bytes = int64(s.pieces) * size
-	if m.mu.mapped > m.limit-s.bytes {
-		m.trim()
+	m.trim(m.limit - s.bytes)
+	r := m.pin(s)
+	if r == driver.OutOfMemory {
+		m.trim(0)
+		r = m.pin(s)
 	}
-	var r driver.Result
-	for range 2 {
-		r = m.dev.try(func() (r driver.Result) {
-			s.at, r = m.dev.drv.MemHostAlloc(uint64(s.bytes), driver.HostAllocPortable)
-			return r
-		})
-		if r != driver.OutOfMemory {
-			break
+	m.mu.Lock()
+	if r != driver.Success {
+		m.mu.used -= n
+		full := m.full(n)
+		m.mu.Unlock()
+		if r == driver.OutOfMemory {
+			return nil, full
 		}
-		m.trim()
-	}
-	switch {
-	case r == driver.OutOfMemory:
-		return m.full(n)
-	case r != driver.Success:
 		err := newError(m.dev.drv, "cuMemHostAlloc", r)
 		if r.Sticky() {
-			return m.dev.fail(err)
+			return nil, m.dev.fail(err)
 		}
-		return err
+		return nil, err
 	}
+	defer m.mu.Unlock()
 	m.mu.slabs[s] = struct{}{}
 	m.mu.mapped += s.bytes
-	for i := range s.pieces {
-		m.mu.free[size] = append(m.mu.free[size], &piece{at: unsafe.Add(s.at, int64(i)*size), size: size, of: s, from: m})
+	pieces := make([]*piece, s.pieces)
+	for i := range pieces {
+		pieces[i] = &piece{at: unsafe.Add(s.at, int64(i)*size), size: size, of: s, from: m}
 	}
-	return nil
+	m.mu.free[size] = append(m.mu.free[size], pieces[1:]...)
+	return pieces[0], nil
 }
 
-// trim gives the slabs back of which nothing is in use.
-func (m *pinnedMemory) trim() {
+func (m *pinnedMemory) pin(s *slab) driver.Result {
+	return m.dev.try(func() (r driver.Result) {
+		s.at, r = m.dev.drv.MemHostAlloc(uint64(s.bytes), driver.HostAllocPortable)
+		return r
+	})
+}
+
+// trim gives the slabs back of which nothing is in use, if there is more than so much.
+func (m *pinnedMemory) trim(most int64) {
+	for _, s := range m.unused(most) {
+		m.dev.try(func() driver.Result { return m.dev.drv.MemFreeHost(s.at) })
+	}
+}
+
+// unused forgets the slabs of which nothing is in use, and returns them, if there is more than
+// so much.
+func (m *pinnedMemory) unused(most int64) (unused []*slab) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mu.mapped <= most {
+		return nil
+	}
 	for size, free := range m.mu.free {
-		kept := free[:0]
-		for _, p := range free {
-			if p.of.in > 0 {
-				kept = append(kept, p)
-			}
-		}
-		clear(free[len(kept):])
-		m.mu.free[size] = kept
+		m.mu.free[size] = slices.DeleteFunc(free, func(p *piece) bool { return p.of.in == 0 })
 	}
 	for s := range m.mu.slabs {
 		if s.in == 0 {
-			m.unpin(s)
+			delete(m.mu.slabs, s)
+			m.mu.mapped -= s.bytes
+			unused = append(unused, s)
 		}
 	}
-}
-
-func (m *pinnedMemory) unpin(s *slab) {
-	delete(m.mu.slabs, s)
-	m.mu.mapped -= s.bytes
-	m.dev.try(func() driver.Result { return m.dev.drv.MemFreeHost(s.at) })
+	return unused
 }
 
 // release gives a piece back that nobody uses any more.
@@ -185,13 +199,13 @@ func (p *piece) release() {
 	m.mu.free[p.size] = append(m.mu.free[p.size], p)
 }
 
-// close gives everything back to the driver.
+// close gives everything back to the driver. Nobody takes any more.
 func (m *pinnedMemory) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.mu.closed = true
-	clear(m.mu.free)
 	for s := range m.mu.slabs {
-		m.unpin(s)
+		m.dev.drv.MemFreeHost(s.at)
 	}
+	clear(m.mu.slabs)
+	clear(m.mu.free)
 }

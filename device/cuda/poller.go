@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/seed14ed4225/sluice/device/cuda/internal/driver"
 )
 
 // A poller looks at the streams whose events somebody waits for, from one goroutine,
@@ -134,10 +132,7 @@ func (s *stream) look() (progress, asked, waits bool) {
 func (s *stream) check() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.ended != nil {
-		return
-	}
-	if r := s.dev.try(func() driver.Result { return s.dev.drv.StreamQuery(s.handle) }); r != driver.NotReady && r != driver.Success {
-		_ = s.dev.fail(newError(s.dev.drv, "cuStreamQuery", r)) // which tells everybody
+	if s.mu.ended == nil {
+		s.quiet()
 	}
 }

@@ -1,6 +1,9 @@
 package cuda
 
-import "sync"
+import (
+	"fmt"
+	"sync"
+)
 
 // A Program is PTX, or a cubin, that is loaded on a device when first a kernel of it is
 // wanted there, once, and unloaded when the device is closed. It is what a package
@@ -24,6 +27,9 @@ func NewProgram(name string, image []byte) *Program { return &Program{name, imag
 // program, with what that costs, and others wait for it meanwhile; if it fails the next
 // call tries again. Errors are those of [Device.Load] and [Module.Function].
 func (p *Program) Function(d *Device, kernel string) (*Function, error) {
+	if d == nil {
+		return nil, fmt.Errorf("program %q: kernel %q: the device is nil: give an open one", p.name, kernel)
+	}
 	m, err := d.programs.module(d, p)
 	if err != nil {
 		return nil, err

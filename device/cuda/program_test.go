@@ -2,6 +2,7 @@ package cuda_test
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 
@@ -51,4 +52,11 @@ func TestAProgramThatDidNotLoadIsTriedAgain(t *testing.T) {
 	}
 	_, err := p.Function(d, axpyName)
 	errIs(t, err, nil)
+}
+
+func TestAProgramWithoutADeviceIsAnError(t *testing.T) {
+	_, err := cuda.NewProgram("ours", axpyPTX(t)).Function(nil, axpyName)
+	if err == nil || !strings.Contains(err.Error(), `program "ours": kernel "sluice_axpy_f32": the device is nil`) {
+		t.Errorf("error is %v", err)
+	}
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/seed14ed4225/sluice/device/cuda/internal/driver"
 )
 
-// What is here gives work to the driver. The stream is locked and has not been abandoned.
+// What is here gives work to the driver, with the order of the stream held, and looks what
+// has become of it.
 
 // alloc allocates device memory for what comes next on the stream.
 func (s *stream) alloc(n int64) (at driver.Pointer, err error) {
@@ -16,6 +17,7 @@ func (s *stream) alloc(n int64) (at driver.Pointer, err error) {
 		return 0, nil // the driver would refuse
 	}
 	d := s.dev
+	s.soil()
 	take := func() (r driver.Result) {
 		at, r = d.drv.MemAllocFromPoolAsync(uint64(n), d.pool, s.handle)
 		return r
@@ -39,7 +41,6 @@ func (s *stream) alloc(n int64) (at driver.Pointer, err error) {
 		}
 		return 0, err
 	}
-	s.mu.dirty = true
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.mu.blocks[at] = struct{}{}
@@ -62,67 +63,111 @@ func (s *stream) free(o *operation) {
 	if at == 0 {
 		return
 	}
-	d := s.dev
-	err := d.call("cuMemFreeAsync", func() driver.Result { return d.drv.MemFreeAsync(at, s.handle) })
-	if err != nil {
-		s.fail(o, err)
-		return // it is freed when the device is closed
+	if s.recall() == nil {
+		s.freeBlock(o, at, s)
+		return
 	}
-	s.mu.dirty = true
+	// No stream is to be had for one that was closed and is done: what has nothing before
+	// it may be freed on any.
+	own := s.dev.own
+	own.order.Lock()
+	defer own.order.Unlock()
+	if !own.over() { // else it is freed when the device is closed
+		s.freeBlock(o, at, own)
+	}
+}
+
+// freeBlock gives device memory back on a stream whose order is held.
+func (s *stream) freeBlock(o *operation, at driver.Pointer, on *stream) {
+	d := s.dev
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.mu.blocks, at)
+	delete(d.mu.blocks, at) // before: the driver may give the address out again at once
+	d.mu.Unlock()
+	on.soil()
+	err := d.call("cuMemFreeAsync", func() driver.Result { return d.drv.MemFreeAsync(at, on.handle) })
+	if err == nil {
+		return
+	}
+	d.mu.Lock()
+	d.mu.blocks[at] = struct{}{} // it is freed when the device is closed
+	d.mu.Unlock()
+	s.fail(o, err)
 }
 
 // freePiece gives pinned memory back when the device comes to it.
 func (s *stream) freePiece(p *piece) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.clean() {
 		p.release()
 		return
 	}
-	if s.mark() {
-		m := &s.mu.flight[len(s.mu.flight)-1]
+	if m := s.mark(); m != nil {
 		p.next, m.free = m.free, p
-	} // else the device has failed, and may be using it
+	} // else the device has ended, and may be using it
 }
 
-// mark makes sure that the last mark is behind everything the driver was given. It
-// returns false if the device has failed.
-func (s *stream) mark() bool {
-	if !s.mu.dirty && len(s.mu.flight) > 0 {
-		return true
+// mark returns the last mark, which is behind everything the driver was given, or nil if the
+// device has ended. Both locks are held; mu is let go of during calls.
+//
+// If the driver has no event for it the mark has none either: then the device has come to
+// it when the stream has nothing to do at all, or has come to a later mark.
+func (s *stream) mark() *mark {
+	if s.mu.dirty || len(s.mu.flight) == 0 {
+		s.mu.Unlock()
+		h := s.recorded(&s.dev.events)
+		s.mu.Lock()
+		if !s.gone() {
+			s.mu.flight = append(s.mu.flight, mark{handle: h})
+			s.mu.dirty = false
+		}
+	}
+	if s.gone() {
+		return nil
+	}
+	return &s.mu.flight[len(s.mu.flight)-1]
+}
+
+// recorded returns an event of the driver that has been recorded, or nil if it could not be.
+func (s *stream) recorded(from *handles) *handle {
+	h, err := from.take()
+	if err != nil {
+		return nil
 	}
 	d := s.dev
-	h, err := d.events.take()
-	if err == nil {
-		err = d.call("cuEventRecord", func() driver.Result { return d.drv.EventRecord(h.event, s.handle) })
+	if d.call("cuEventRecord", func() driver.Result { return d.drv.EventRecord(h.event, s.handle) }) != nil {
+		from.release(h)
+		return nil
 	}
-	if err != nil {
-		// Without a mark nobody learns when the work is done, so this is the end.
-		_ = d.fail(err)
-		return false
-	}
-	s.mu.flight = append(s.mu.flight, mark{handle: h})
-	s.mu.dirty = false
-	return true
+	return h
 }
 
-// record makes the event complete when the device comes to it.
+// record makes the event complete when the device comes to it, also on a stream that has
+// failed: what it was given before is not over then.
 func (s *stream) record(e *source) {
 	const many = 32 // marks: look whether some are over, lest nobody ever does
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.mu.flight) >= many {
 		s.reapLocked()
 	}
+	e.err = s.mu.err
 	switch {
-	case !s.mu.dirty && len(s.mu.flight) == 0:
-		e.complete(nil)
-	case !s.mark():
+	case s.gone():
 		e.complete(s.failure())
+	case !s.mu.dirty && len(s.mu.flight) == 0, e.err != nil && s.clean():
+		e.complete(e.err)
 	default:
-		m := &s.mu.flight[len(s.mu.flight)-1]
-		e.handle = m.handle
+		m := s.mark()
+		if m == nil {
+			e.complete(s.failure())
+			return
+		}
+		e.marked, e.handle = true, m.handle
 		e.next, m.first = m.first, e
-		e.announce()
+		if m.handle != nil {
+			e.announce()
+		}
 	}
 }
 
@@ -130,11 +175,14 @@ func (s *stream) record(e *source) {
 func (s *stream) poll(e *source) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e.handle == nil || s.mu.ended != nil || !s.over(e.handle) {
-		return
-	}
-	for !e.done {
-		s.land()
+	switch {
+	case !e.marked || s.mu.ended != nil:
+	case e.handle == nil:
+		s.reapLocked()
+	case s.come(e.handle):
+		for !e.done {
+			s.land()
+		}
 	}
 }
 
@@ -146,27 +194,55 @@ func (s *stream) reap() {
 }
 
 func (s *stream) reapLocked() (progress bool) {
-	for len(s.mu.flight) > 0 && s.mu.ended == nil && s.over(s.mu.flight[0].handle) {
-		s.land()
+	for s.mu.ended == nil {
+		n := s.reached()
+		if n == 0 {
+			break
+		}
+		for range n {
+			s.land()
+		}
 		progress = true
 	}
 	return progress
 }
 
-// over asks whether the device has come to a mark.
-func (s *stream) over(h *handle) bool {
-	d := s.dev
-	switch r := d.try(func() driver.Result { return d.drv.EventQuery(h.event) }); r {
-	case driver.Success:
-		return true
-	case driver.NotReady:
-	default: // that of an earlier operation: whichever it is, nothing can be relied on now
-		_ = d.fail(newError(d.drv, "cuEventQuery", r))
+// reached returns how many marks more the device is known to have come to, which need not be
+// all, with mu held.
+func (s *stream) reached() int {
+	for i := range s.mu.flight {
+		if h := s.mu.flight[i].handle; h != nil {
+			if s.come(h) {
+				return i + 1
+			}
+			if i == 0 {
+				return 0
+			}
+			break
+		}
 	}
-	return false
+	if len(s.mu.flight) > 0 && s.quiet() {
+		return len(s.mu.flight)
+	}
+	return 0
 }
 
-// land completes the first mark in flight.
+// come asks whether the device has come to a mark, with mu held.
+func (s *stream) come(h *handle) bool {
+	d := s.dev
+	switch r := d.try(func() driver.Result { return d.drv.EventQuery(h.event) }); {
+	case r == driver.Success:
+		return true
+	case r == driver.NotReady:
+		return false
+	case r.Sticky(): // that of an earlier operation, whichever it is
+		_ = d.fail(newError(d.drv, "cuEventQuery", r))
+		return false
+	}
+	return s.quiet()
+}
+
+// land completes the first mark in flight, with mu held.
 func (s *stream) land() {
 	s.resolve() // before anybody learns that it is over, and may close the device
 	m := s.mu.flight[0]
@@ -178,9 +254,11 @@ func (s *stream) land() {
 		p = next
 	}
 	for e := m.first; e != nil; e = e.next {
-		e.complete(nil)
+		e.complete(e.err)
 	}
-	s.dev.events.release(m.handle)
+	if m.handle != nil {
+		s.dev.events.release(m.handle)
+	}
 	if !s.mu.dirty && len(s.mu.flight) == 0 {
 		s.suspects.Store(nil)
 	}
@@ -222,9 +300,6 @@ func (s *stream) give(o *operation) error {
 		src := driver.Pointer(o.src.Address())
 		err = d.call("cuMemcpyDtoDAsync", func() driver.Result { return d.drv.MemcpyDtoDAsync(dst, src, n, s.handle) })
 	}
-	if err == nil {
-		s.mu.dirty = true
-	}
 	return err
 }
 
@@ -232,13 +307,9 @@ func (s *stream) give(o *operation) error {
 func (s *stream) launch(l *launch) error {
 	d := s.dev
 	s.suspect(l.f) // before, because somebody else may be told first
-	err := d.call("cuLaunchKernel", func() driver.Result {
+	return d.call("cuLaunchKernel", func() driver.Result {
 		return d.drv.LaunchKernel(l.f.handle, l.shape, s.handle, l.values)
 	})
-	if err == nil {
-		s.mu.dirty = true
-	}
-	return err
 }
 
 // Ordinary memory never meets the driver: bytes go by way of pinned memory of our own.
@@ -261,7 +332,7 @@ func (s *stream) stage(dst driver.Pointer, src []byte) error {
 	d := s.dev
 	p, err := d.staging.alloc(int64(len(src)))
 	if errors.Is(err, device.ErrOutOfMemory) {
-		s.reapLocked()
+		s.reap()
 		p, err = d.staging.must(int64(len(src)))
 	}
 	if err != nil {
@@ -269,12 +340,12 @@ func (s *stream) stage(dst driver.Pointer, src []byte) error {
 	}
 	copy(p.bytes, src)
 	from, n := p.at, uint64(len(src))
+	s.soil()
 	err = d.call("cuMemcpyHtoDAsync", func() driver.Result { return d.drv.MemcpyHtoDAsync(dst, from, n, s.handle) })
 	if err != nil {
 		p.release() // the driver has refused it
 		return err
 	}
-	s.mu.dirty = true
 	s.freePiece(p)
 	return nil
 }

@@ -19,7 +19,7 @@ type suspect struct {
 
 const maxSuspects = 16 // of a stream that never rests
 
-// suspect notes that a kernel has been launched, with the stream locked. The list is
+// suspect notes that a kernel is about to be launched, with the order of the stream held. The list is
 // read without the lock, by whoever finds that the device has failed.
 func (s *stream) suspect(f *Function) {
 	last := s.suspects.Load()

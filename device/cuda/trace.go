@@ -25,17 +25,14 @@ const (
 	maxTimed  = 1 << 14 // of a stream; the driver blocks before, and a simulated one need not
 )
 
-// begin records the begin of an operation, with the lock held. It returns nil if nobody is
+// begin records the begin of an operation, with the order held. It returns nil if nobody is
 // told, and end takes that.
 func (s *stream) begin(o *operation) *timing {
 	d := s.dev
 	if d.tracer == nil || o.kind != opLaunch && o.dst.Len() == 0 {
 		return nil
 	}
-	if n := len(s.mu.timed); n > 0 && n%lookEvery == 0 {
-		s.resolve()
-	}
-	if len(s.mu.timed) >= maxTimed {
+	if !s.timeable() {
 		d.tracer.Lose()
 		return nil
 	}
@@ -53,7 +50,17 @@ func (s *stream) begin(o *operation) *timing {
 	return &timing{activity: s.activity(o), base: base, begin: h}
 }
 
-// end records the end of what was begun, with the lock held, unless it came to nothing.
+// timeable returns whether there is room for one more timing.
+func (s *stream) timeable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.mu.timed); n > 0 && n%lookEvery == 0 {
+		s.resolve()
+	}
+	return len(s.mu.timed) < maxTimed
+}
+
+// end records the end of what was begun, with the order held, unless it came to nothing.
 func (s *stream) end(t *timing, err error) {
 	if t == nil {
 		return
@@ -63,7 +70,16 @@ func (s *stream) end(t *timing, err error) {
 			s.dev.tracer.Lose()
 		}
 	}
-	s.mu.timed = append(s.mu.timed, t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.time(t)
+}
+
+// time notes a timing, with mu held, unless the device has ended: then nobody looks at it.
+func (s *stream) time(t *timing) {
+	if s.mu.ended == nil {
+		s.mu.timed = append(s.mu.timed, t)
+	}
 }
 
 // beginPart is begin for a worker, which does the operation in parts.
@@ -71,9 +87,9 @@ func (s *stream) beginPart(o *operation) *timing {
 	if s.dev.tracer == nil {
 		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.gone() {
+	s.order.Lock()
+	defer s.order.Unlock()
+	if s.over() {
 		return nil
 	}
 	return s.begin(o)
@@ -85,35 +101,32 @@ func (s *stream) ended(t *timing, err error) {
 		return
 	}
 	now := time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if err != nil || t.activity.To == device.InDevice {
+		s.order.Lock()
+		defer s.order.Unlock()
 		s.end(t, err)
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	t.until = now
-	s.mu.timed = append(s.mu.timed, t)
+	s.time(t)
 	s.resolve()
 }
 
-// stamp makes the device note the time when it comes to this point of the stream. It
-// returns nil if it does not.
+// stamp makes the device note the time when it comes to this point of the stream, with the
+// order held. It returns nil if it does not.
 func (s *stream) stamp() *handle {
-	d := s.dev
-	h, err := d.stamps.take()
-	if err != nil {
-		return nil
-	}
-	if err := d.call("cuEventRecord", func() driver.Result { return d.drv.EventRecord(h.event, s.handle) }); err != nil {
-		d.stamps.release(h)
-		return nil
-	}
-	s.mu.dirty = true // there may be a mark before it, of the operation itself
-	return h
+	s.soil() // there may be a mark before it, of the operation itself
+	return s.recorded(&s.dev.stamps)
 }
 
-// resolve tells of everything, in order, that the device has done, with the lock held.
+// resolve tells of everything, in order, that the device has done, with mu held. Once the
+// device has ended it may have been given back, and is not asked.
 func (s *stream) resolve() {
+	if s.mu.ended != nil {
+		return
+	}
 	n := 0
 	for n < len(s.mu.timed) && s.settle(s.mu.timed[n]) {
 		s.mu.timed[n] = nil
@@ -128,7 +141,7 @@ func (s *stream) resolve() {
 func (s *stream) settle(t *timing) bool {
 	d := s.dev
 	if t.end == nil && t.until.IsZero() {
-		if !s.over(t.begin) {
+		if !s.come(t.begin) {
 			return false
 		}
 		t.free(d)
@@ -172,7 +185,7 @@ func (t *timing) free(d *Device) {
 	}
 }
 
-// tell tells of an activity, with the lock held. The two clocks are not quite one, so that a
+// tell tells of an activity, with mu held. The two clocks are not quite one, so that a
 // stream could seem to do two things at once.
 func (s *stream) tell(a *device.Activity) {
 	if a.Begin.Before(s.mu.told) {

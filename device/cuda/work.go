@@ -24,100 +24,120 @@ func (s *stream) work() {
 
 // next does the next operation, and returns whether to go on.
 func (s *stream) next() bool {
-	s.mu.Lock()
-	if len(s.mu.queue) == 0 {
-		s.mu.queue, s.mu.held = nil, false
-		s.mu.Unlock()
-		return false
-	}
-	o := s.mu.queue[0]
-	s.mu.queue[0] = operation{} // so that nothing stays reachable
-	s.mu.queue = s.mu.queue[1:]
-	failed := s.failure()
+	s.order.Lock()
+	o, failed, gone := s.pop()
 	switch {
-	case o.kind == opRecord && failed != nil:
-		o.event.Source().(*source).complete(failed)
+	case o == nil:
+		s.order.Unlock()
+		return false
 	case o.kind == opRecord:
 		s.record(o.event.Source().(*source))
 	case o.kind == opFree:
-		if !s.gone() {
-			s.free(&o)
+		if !gone {
+			s.free(o)
 		}
 	case o.kind == opWait: // also if it has failed: the next may be a free
-		s.mu.Unlock()
-		s.wait(&o)
+		s.order.Unlock()
+		s.wait(o)
 		return true
-	case failed != nil:
-	case o.onHost() || !s.fits(&o):
-		s.mu.Unlock()
-		s.do(&o)
+	case failed:
+	case o.onHost() || !s.fits(o):
+		s.order.Unlock()
+		s.do(o)
 		return true
 	default:
-		if err := s.submit(&o); err != nil {
-			s.fail(&o, err)
+		s.soil()
+		if err := s.submit(o); err != nil {
+			s.fail(o, err)
 		}
 	}
-	s.mu.Unlock()
+	s.order.Unlock()
 	return true
 }
 
-// joins makes the driver's stream wait for an event, if the driver has heard of it.
-func (s *stream) joins(e *device.Event) bool {
+// pop takes the next operation, or nil, and says whether the stream has failed, and whether
+// the device has ended. The order is held.
+func (s *stream) pop() (o *operation, failed, gone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.mu.queue) == 0 {
+		s.mu.queue, s.mu.held = nil, false
+		return nil, false, false
+	}
+	next := s.mu.queue[0]
+	s.mu.queue[0] = operation{} // so that nothing stays reachable
+	s.mu.queue = s.mu.queue[1:]
+	return &next, s.failure() != nil, s.gone()
+}
+
+// A joining is what came of making the driver's stream wait for an event.
+type joining int
+
+const (
+	joined  joining = iota // it waits, or need not
+	unheard                // the driver has not heard of the event
+	refused                // the driver cannot do it: Go has to wait
+)
+
+// join makes the driver's stream wait for an event, if the driver has heard of it. The order
+// is held.
+func (s *stream) join(e *device.Event) joining {
 	src, ours := e.Source().(*source)
 	if !ours || src.s.dev != s.dev {
-		return false
+		return unheard
 	}
 	src.s.mu.Lock()
-	h, done := src.handle, src.done
+	h, done, fails := src.handle, src.done, src.err != nil
 	if h != nil {
 		s.dev.events.retain(h)
 	}
 	src.s.mu.Unlock()
 	if h == nil {
-		if done { // meanwhile
-			_, err := e.Query()
-			return err == nil
+		if _, err := e.Query(); done && err == nil { // meanwhile
+			return joined
 		}
-		return false
+		return unheard
 	}
 	defer s.dev.events.release(h)
-	if src.s == s {
-		return true // what comes next is behind it anyway
+	if src.s == s || s.over() {
+		return joined // what comes next is behind it anyway
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mu.ended != nil {
-		return true
+	if fails || s.recall() != nil {
+		return refused // the driver would not tell this stream of the error
 	}
-	if s.recall() != nil { // only who is not held has no stream: WaitFor says why
-		return false
-	}
-	o := operation{kind: opWait, event: e}
+	s.soil()
 	d := s.dev
-	if err := d.call("cuStreamWaitEvent", func() driver.Result { return d.drv.StreamWaitEvent(s.handle, h.event, 0) }); err != nil {
-		s.fail(&o, err)
+	r := d.call("cuStreamWaitEvent", func() driver.Result { return d.drv.StreamWaitEvent(s.handle, h.event, 0) })
+	if r != nil && !s.over() {
+		return refused
 	}
-	s.mu.dirty = true
-	return true
+	return joined
 }
 
 // wait returns when the driver's stream waits for the event, or need not.
 func (s *stream) wait(o *operation) {
 	for {
 		done, err := o.event.Query()
-		switch {
-		case done && err == nil:
-			return
-		case done:
-			s.mu.Lock()
-			s.fail(o, err)
-			s.mu.Unlock()
-			return
-		case s.joins(o.event):
+		if done {
+			if err != nil {
+				s.fail(o, err)
+			}
 			return
 		}
+		s.order.Lock()
+		how := s.join(o.event)
+		s.order.Unlock()
+		var until <-chan struct{}
+		switch how {
+		case joined:
+			return
+		case unheard:
+			until = s.known(o.event)
+		case refused:
+			until = o.event.Done()
+		}
 		select {
-		case <-s.known(o.event):
+		case <-until:
 		case <-s.dev.ended:
 			return
 		}
@@ -148,8 +168,6 @@ func (s *stream) do(o *operation) {
 	err := errGoexit
 	defer func() {
 		if err != nil {
-			s.mu.Lock()
-			defer s.mu.Unlock()
 			s.fail(o, err)
 		}
 	}()
@@ -192,18 +210,18 @@ func fill(dst []byte, value byte) {
 
 // arrive returns when the device has done all it was given on this stream.
 func (s *stream) arrive() error {
+	s.order.Lock()
 	s.mu.Lock()
-	if err := s.failure(); err != nil {
-		s.mu.Unlock()
-		return err
+	clean := s.mu.err == nil && s.clean()
+	s.mu.Unlock()
+	e := s.event()
+	if !clean {
+		s.record(e)
 	}
-	if s.clean() {
-		s.mu.Unlock()
+	s.order.Unlock()
+	if clean {
 		return nil
 	}
-	e := s.event()
-	s.record(e)
-	s.mu.Unlock()
 	return s.came(e)
 }
 
@@ -220,17 +238,7 @@ func (s *stream) bring(dst driver.Pointer, src []byte) error {
 	var last *source
 	for len(src) > 0 {
 		part := src[:min(len(src), stageBytes)]
-		s.mu.Lock()
-		if err := s.failure(); err != nil {
-			s.mu.Unlock()
-			return err
-		}
-		err := s.stage(dst, part)
-		e := s.event()
-		if err == nil {
-			s.record(e)
-		}
-		s.mu.Unlock()
+		e, err := s.bringPart(dst, part)
 		if err != nil {
 			return err
 		}
@@ -244,6 +252,28 @@ func (s *stream) bring(dst driver.Pointer, src []byte) error {
 	return nil
 }
 
+// bringPart begins to copy what fits the staging memory.
+func (s *stream) bringPart(dst driver.Pointer, src []byte) (*source, error) {
+	s.order.Lock()
+	defer s.order.Unlock()
+	if err := s.broken(); err != nil {
+		return nil, err
+	}
+	if err := s.stage(dst, src); err != nil {
+		return nil, err
+	}
+	e := s.event()
+	s.record(e)
+	return e, nil
+}
+
+// broken is failure for who does not hold mu.
+func (s *stream) broken() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure()
+}
+
 // fetch copies device memory to ordinary memory, in parts; while one is on its way that
 // before it is copied to where it belongs.
 func (s *stream) fetch(dst []byte, src driver.Pointer) error {
@@ -253,22 +283,29 @@ func (s *stream) fetch(dst []byte, src driver.Pointer) error {
 		to []byte
 	}
 	var parts []part
+	defer func() { // what is on its way when it fails; it comes back when that has arrived
+		s.order.Lock()
+		defer s.order.Unlock()
+		for _, part := range parts {
+			s.freePiece(part.p)
+		}
+	}()
 	for len(dst) > 0 || len(parts) > 0 {
 		if len(dst) > 0 && len(parts) < 2 {
 			to := dst[:min(len(dst), stageBytes)]
 			p, e, err := s.fetchPart(src, int64(len(to)))
 			if err != nil {
-				return err // pieces on their way are lost with the device, or with this stream
+				return err
 			}
 			parts = append(parts, part{p, e, to})
 			dst, src = dst[len(to):], src+driver.Pointer(len(to))
 			continue
 		}
 		first := parts[0]
-		parts = parts[1:]
 		if err := s.came(first.e); err != nil {
 			return err
 		}
+		parts = parts[1:]
 		copy(first.to, first.p.bytes)
 		first.p.release()
 	}
@@ -278,15 +315,16 @@ func (s *stream) fetch(dst []byte, src driver.Pointer) error {
 // fetchPart begins to copy n bytes to a piece of staging memory.
 func (s *stream) fetchPart(src driver.Pointer, n int64) (*piece, *source, error) {
 	d := s.dev
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.failure(); err != nil {
+	s.order.Lock()
+	defer s.order.Unlock()
+	if err := s.broken(); err != nil {
 		return nil, nil, err
 	}
 	p, err := d.staging.must(n)
 	if err != nil {
 		return nil, nil, err
 	}
+	s.soil()
 	err = d.call("cuMemcpyDtoHAsync", func() driver.Result {
 		return d.drv.MemcpyDtoHAsync(p.at, src, uint64(n), s.handle)
 	})
@@ -294,7 +332,6 @@ func (s *stream) fetchPart(src driver.Pointer, n int64) (*piece, *source, error)
 		p.release()
 		return nil, nil, err
 	}
-	s.mu.dirty = true
 	e := s.event()
 	s.record(e)
 	return p, e, nil

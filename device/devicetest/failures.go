@@ -118,6 +118,49 @@ var failures = []test{
 			}
 		}
 	}},
+	{"AnEventOfAFailedStreamWaitsForWhatIsInProgress", func(e *env) {
+		faults := e.faults()
+		breaks := e.stream("breaks")
+		e.ok(breaks.Do("breaks", func() error { return errTest }))
+		failed := breaks.Record()
+		e.is(e.wait(failed), errTest)
+
+		s, frees := e.stream("s"), e.stream("frees")
+		b, to := e.alloc(s, 1000), e.pinned(s, 1000)
+		reached, release := faults.Hang(device.OpCopy, 1)
+		defer release()
+		e.ok(s.Copy(to.All(), b.All()))
+		e.come("hang", reached)
+		e.ok(s.WaitFor(failed))
+		behind := s.Record()
+		e.pending(behind)
+		e.ok(frees.WaitFor(behind))
+		e.ok(frees.Free(b))
+		last := frees.Record()
+		e.ok(e.sync(e.stream("other"))) // lets the device do what it should not
+		e.pending(last)
+		release()
+		e.culprit(e.wait(behind), "breaks", "breaks")
+		e.culprit(e.wait(last), "breaks", "breaks")
+	}},
+	{"AnEventBehindAnOperationThatFailsWaitsForWhatIsBeforeIt", func(e *env) {
+		faults := e.faults()
+		s := e.stream("s")
+		b, to := e.alloc(s, 1000), e.pinned(s, 1000)
+		_, open := e.gate(s) // so that the failure is not an error of the call
+		is := faults.Fail(device.OpFill, 1)
+		reached, release := faults.Hang(device.OpCopy, 1)
+		defer release()
+		e.ok(s.Copy(to.All(), b.All()))
+		e.ok(s.Fill(b.All(), 1))
+		behind := s.Record()
+		open()
+		e.come("hang", reached)
+		e.ok(e.sync(e.stream("other")))
+		e.pending(behind)
+		release()
+		e.culpritIs(e.wait(behind), is, "s", "fill of 1000 bytes")
+	}},
 	{"APanicIsAFailure", func(e *env) {
 		s := e.stream("s")
 		e.ok(s.Do("panics", func() error { panic(errTest) }))

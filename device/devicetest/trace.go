@@ -260,6 +260,9 @@ var traces = []traceTest{
 		}
 		e.ok(s.Free(b))
 		for _, a := range e.close() {
+			if a.Op == device.OpNone && a.Lost > 0 {
+				continue
+			}
 			if a.Op != device.OpFill || a.Bytes != 1<<20 || a.End.Before(a.Begin) {
 				e.Errorf("told %+v", a)
 			}

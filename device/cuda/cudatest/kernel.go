@@ -63,10 +63,10 @@ func (s *Sim) ModuleLoadDataEx(image []byte) (driver.Module, string, driver.Resu
 	m := &simModule{dev: d, functions: map[string]driver.Function{}}
 	found, log := s.find(m, image)
 	if log == "" && len(found) == 0 {
-		log = "no kernel that was added is mentioned"
+		log = "no Go version of a kernel in this PTX; add one with Sim.AddKernel"
 	}
 	if log != "" {
-		return 0, "simulated: line 1: " + log, driver.InvalidPTX
+		return 0, "simulated: " + log, driver.InvalidPTX
 	}
 	for name, f := range found {
 		h := driver.Function(s.handle())

@@ -272,8 +272,9 @@ func (s *Sim) MemFreeAsync(at driver.Pointer, sh driver.Stream) driver.Result {
 		}
 		a.over = true
 		a.pool.free(int64(len(a.mem)))
-		i := slices.Index(s.mu.allocs, a)
-		s.mu.allocs = slices.Delete(s.mu.allocs, i, i+1)
+		if i := slices.Index(s.mu.allocs, a); i >= 0 { // else it went with a context that was lost
+			s.mu.allocs = slices.Delete(s.mu.allocs, i, i+1)
+		}
 		return nil
 	})
 	return r

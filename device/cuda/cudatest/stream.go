@@ -86,10 +86,18 @@ func (st *simStream) run(broken chan struct{}) {
 			time.Sleep(s.opts.Slow)
 		}
 		if err := f(); err != nil {
-			s.mu.Lock()
-			s.mu.violations = append(s.mu.violations, err)
-			s.mu.Unlock()
+			s.object(err, broken)
 		}
+	}
+}
+
+// object notes what was wrong with an operation, unless the context was lost under it: then
+// what it worked with may have gone.
+func (s *Sim) object(err error, broken chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !closed(broken) {
+		s.mu.violations = append(s.mu.violations, err)
 	}
 }
 
@@ -125,6 +133,10 @@ func (s *Sim) StreamDestroy(h driver.Stream) driver.Result {
 	const call = "cuStreamDestroy"
 	d, r := s.enter(call)
 	if d == nil {
+		return r
+	}
+	if st := s.mu.streams[h]; st != nil && r != driver.Success { // nobody can tell what became of a try before
+		st.destroyed = true
 		return r
 	}
 	st, bad := s.stream(call, d, h)

@@ -26,26 +26,29 @@ import (
 	"github.com/seed14ed4225/sluice/monitor"
 )
 
-func main() {
+func main() { os.Exit(status()) }
+
+// status runs the command, and returns what it ends with.
+func status() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	s, err := parse(os.Args[1:], os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "stream:", err)
-		os.Exit(2)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
 	}
-	err = run(ctx, s, os.Stdout, open)
-	switch {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "stream:", err)
+		return 2
+	}
+	switch err := run(ctx, s, os.Stdout, open); {
 	case err != nil && ctx.Err() != nil:
 		fmt.Fprintln(os.Stderr, "stream: interrupted")
-		os.Exit(130)
+		return 130
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "stream:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // run opens the device and the files, and closes them, and says how it went.

@@ -4,6 +4,9 @@ package driver
 
 import (
 	"fmt"
+	"maps"
+	"runtime"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -88,6 +91,10 @@ var Load = sync.OnceValues(func() (Driver, error) { return LoadFile(Soname) })
 
 // LoadFile loads a library that has the driver's interface.
 func LoadFile(name string) (Driver, error) {
+	// Why loading or looking up has failed is kept by the thread, and asked for in a
+	// second call.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	handle, err := purego.Dlopen(name, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		return nil, fmt.Errorf("%w: install NVIDIA's driver, or give the container its devices: %w", ErrUnavailable, err)
@@ -102,20 +109,26 @@ func LoadFile(name string) (Driver, error) {
 // bind finds every function by way of cuGetProcAddress, which is asked for the functions
 // as they were in [MinVersion]: a later driver has several versions of some under names
 // that only headers map, and their parameters differ.
-func (l *library) bind(name string, handle uintptr) error {
-	getProcAddress, err := purego.Dlsym(handle, "cuGetProcAddress_v2")
-	if err != nil {
-		return &SymbolError{name, "cuGetProcAddress_v2"}
-	}
+func (l *library) bind(name string, handle uintptr) (err error) {
+	// The version goes first: a driver that is too old lacks the rest, and says less.
 	if l.driverGetVersion, err = purego.Dlsym(handle, "cuDriverGetVersion"); err != nil {
 		return &SymbolError{name, "cuDriverGetVersion"}
 	}
 	version, r := l.DriverGetVersion()
-	if r != Success || version < MinVersion {
-		return fmt.Errorf("%w: %s is of CUDA %d.%d (result %d): %d.%d or later is needed, install NVIDIA's driver 525 or later", ErrUnavailable, name, version/1000, version%1000/10, r, MinVersion/1000, MinVersion%1000/10)
+	if r != Success {
+		return fmt.Errorf("%w: %s does not tell its version (result %d); reinstall NVIDIA's driver, 525 or later", ErrUnavailable, name, r)
 	}
-	for symbol, address := range l.symbols() {
-		if !find(getProcAddress, symbol, MinVersion, address) {
+	if version < MinVersion {
+		return fmt.Errorf("%w: %s is of CUDA %d.%d, %d.%d or later is needed: install NVIDIA's driver 525 or later",
+			ErrUnavailable, name, version/1000, version%1000/10, MinVersion/1000, MinVersion%1000/10)
+	}
+	getProcAddress, err := purego.Dlsym(handle, "cuGetProcAddress_v2")
+	if err != nil {
+		return &SymbolError{name, "cuGetProcAddress_v2"}
+	}
+	symbols := l.symbols()
+	for _, symbol := range slices.Sorted(maps.Keys(symbols)) { // so that the same one is missing each time
+		if !find(getProcAddress, symbol, MinVersion, symbols[symbol]) {
 			return &SymbolError{name, symbol}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -27,14 +28,15 @@ type stub struct {
 }
 
 // compile builds the stub, or skips the test where there is no C compiler.
-func compile(t testing.TB) *stub {
+func compile(t testing.TB, flags ...string) *stub {
 	t.Helper()
 	cc, err := exec.LookPath("cc")
 	if err != nil {
 		t.Skip("no C compiler (cc) to build a library with the driver's interface")
 	}
 	s := &stub{file: filepath.Join(t.TempDir(), "libstub.so")}
-	out, err := exec.Command(cc, "-std=gnu11", "-Wall", "-Werror", "-O1", "-fvisibility=hidden", "-shared", "-fPIC", "-o", s.file, filepath.Join("testdata", "stub.c")).CombinedOutput()
+	flags = append(flags, "-std=gnu11", "-Wall", "-Werror", "-O1", "-fvisibility=hidden", "-shared", "-fPIC", "-o", s.file, filepath.Join("testdata", "stub.c"))
+	out, err := exec.Command(cc, flags...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("cc: %v\n%s", err, out)
 	}
@@ -189,7 +191,7 @@ func TestALibraryThatWillNotDoIsAClearError(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(empty, "install NVIDIA's driver")
-	refused("libc.so.6", "has no cuGetProcAddress_v2")
+	refused("libc.so.6", "has no cuDriverGetVersion")
 
 	l := new(library)
 	for symbol := range l.symbols() {
@@ -206,7 +208,9 @@ func TestALibraryThatWillNotDoIsAClearError(t *testing.T) {
 	call(s.hide, uintptr(unsafe.Pointer(&[]byte{0}[0])))
 
 	call(s.version, 11080)
-	refused(s.file, "is of CUDA 11.8")
+	if err := refused(s.file, "is of CUDA 11.8, 12.0 or later is needed"); strings.Contains(err.Error(), "result") {
+		t.Errorf("%v: there is nothing wrong with the result", err)
+	}
 	call(s.version, 12000)
 	if _, r := s.load(t).FuncGetParamInfo(1, 0); r != NotSupported {
 		t.Errorf("a driver of CUDA 12.0 tells parameters: result %d", r)
@@ -214,6 +218,50 @@ func TestALibraryThatWillNotDoIsAClearError(t *testing.T) {
 	call(s.result, 3)
 	refused(s.file, "result 3")
 	call(s.result, 0)
+}
+
+func TestADriverBeforeCUDA12SaysItsVersionNotWhatItLacks(t *testing.T) {
+	s := compile(t, "-DcuGetProcAddress_v2=cuGetProcAddress") // which is all that CUDA 11 has
+	call(s.version, 11040)
+	_, err := LoadFile(s.file)
+	var missing *SymbolError
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "is of CUDA 11.4") || errors.As(err, &missing) {
+		t.Errorf("error is %v, want the version", err)
+	}
+	call(s.version, 12000)
+	if _, err = LoadFile(s.file); !errors.As(err, &missing) || missing.Symbol != "cuGetProcAddress_v2" {
+		t.Errorf("error is %v, want a SymbolError for cuGetProcAddress_v2", err)
+	}
+}
+
+func TestTheSameOfManyMissingFunctionsIsNamedEachTime(t *testing.T) {
+	s := compile(t)
+	hide := []byte("*\x00") // all
+	call(s.hide, uintptr(unsafe.Pointer(&hide[0])))
+	for range 20 {
+		_, err := LoadFile(s.file)
+		var missing *SymbolError
+		if !errors.As(err, &missing) || missing.Symbol != "cuCtxGetStreamPriorityRange" {
+			t.Fatalf("error is %v, want a SymbolError for the first by name", err)
+		}
+	}
+}
+
+// The C library keeps the reason of a failure for the thread, and is asked for it later.
+func TestTheReasonOfAFailedLoadIsNotLost(t *testing.T) {
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for i := range 200 {
+				file := fmt.Sprintf("no-such-library-%d.so", i)
+				if _, err := LoadFile(file); err == nil || !strings.Contains(err.Error(), file) {
+					t.Errorf("error is %v, want why %s cannot be loaded", err, file)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // BenchmarkCall calls a function that does next to nothing, against the same from C. The

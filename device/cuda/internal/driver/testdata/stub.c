@@ -195,7 +195,7 @@ SEEN CUresult cuGetProcAddress_v2(const char *symbol, void **f, int v, cuuint64_
 	*status = 1; /* not found */
 	if (v != (strcmp(symbol, "cuFuncGetParamInfo") ? 12000 : 12040) || flags != 0)
 		return 1;
-	if (strcmp(symbol, hidden) == 0)
+	if (strcmp(symbol, hidden) == 0 || strcmp("*", hidden) == 0)
 		return 500;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		if (strcmp(symbol, table[i].symbol) == 0) {

@@ -1,0 +1,4 @@
+package cuda
+
+// DevicesOf lists the devices of a driver.
+var DevicesOf = devices
