@@ -21,7 +21,8 @@ var aggregateKind = Kind{
 
 type aggregate struct {
 	By      []At[string]     `job:"by" doc:"key columns, one or a list; without any, all rows are one group"`
-	Compute Mapping[measure] `job:"compute" doc:"names of new columns, each with what is in it: count, count(column), sum(column), mean(column), min(column) or max(column)"`
+	Compute Mapping[measure] `job:"compute" doc:"names of new columns, each with what is in it: count, count(column), count(distinct column), or a function of a column: sum, mean, min, max, variance, stddev (both of a sample), variance_pop, stddev_pop, first (in the order of the input) or any"`
+	Workers int              `job:"workers,min=1" doc:"how many compute at once; what the job says if not given"`
 }
 
 // A measure is one thing to compute: count, or mean(delay).
@@ -30,7 +31,16 @@ type measure struct {
 	column   columnName // its name is empty for count alone
 }
 
-var functions = []string{string(table.Count), string(table.Sum), string(table.Mean), string(table.Min), string(table.Max)}
+// functions are those that are called by their name; different values are counted by
+// count(distinct column).
+var functions = func() (names []string) {
+	for _, f := range table.Funcs() {
+		if f != table.CountDistinct {
+			names = append(names, string(f))
+		}
+	}
+	return names
+}()
 
 // UnmarshalText reads a measure; its errors know the character they are about.
 func (m *measure) UnmarshalText(text []byte) error {
@@ -48,6 +58,9 @@ func (m *measure) UnmarshalText(text []byte) error {
 		if name.text == "count" && (p.accept("*") || p.peek().is(")")) {
 			break // SQL's count(*) is our count
 		}
+		if name.text == "count" && p.acceptDistinct() {
+			m.function = table.CountDistinct
+		}
 		if m.column, err = p.column(); err != nil {
 			return err
 		}
@@ -62,8 +75,17 @@ func (m *measure) UnmarshalText(text []byte) error {
 	return p.done()
 }
 
+// acceptDistinct takes the word distinct, unless that is the column.
+func (p *phrase) acceptDistinct() bool {
+	if w := p.peek(); w.kind != bareword || w.text != "distinct" || p.words[p.next+1].is(")") {
+		return false
+	}
+	p.take()
+	return true
+}
+
 func (a *aggregate) settings() table.Aggregate {
-	var s table.Aggregate
+	s := table.Aggregate{Workers: a.Workers}
 	for _, key := range a.By {
 		s.By = append(s.By, key.Value)
 	}
@@ -97,6 +119,8 @@ func (a *aggregate) Schema(in []*arrow.Schema) ([]*arrow.Schema, error) {
 }
 
 func (a *aggregate) Add(to *sluice.Network, at Place) error {
-	to.Node(a.settings().Node(at.Name, at.In[0], at.Out[0]))
+	s := a.settings()
+	s.Workers = at.workers(s.Workers)
+	to.Node(s.Node(at.Name, at.In[0], at.Out[0]))
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 type decimalSums struct {
 	mean bool
 	typ  arrow.DataType // of the column
-	sums []decimalSum
+	perGroup[decimalSum]
 }
 
 type decimalSum struct {
@@ -33,32 +33,48 @@ func (s *decimalSum) add(n decimal128.Num) {
 	s.count++
 }
 
-func (s *decimalSums) add(v *view, into []uint32, groups int) {
-	s.sums = grown(s.sums, groups)
+func (s *decimalSums) add(rows *input, into []uint32) {
+	v := &rows.view
 	for i, g := range into {
 		if !v.null(i) {
-			s.sums[g].add(v.decimals[i])
+			s.of[g].add(v.decimals[i])
 		}
 	}
 }
 
-func (s *decimalSums) demand(d *demand, _ *view, groups, more int) {
-	demandCells(d, s.sums, groups+more)
+func (s *decimalSums) merge(states []view, into []uint32) {
+	low, high, counts := states[0].decimals, fixed[int64](states[1].array), fixed[int64](states[2].array)
+	for i, g := range into {
+		sum, carry := &s.of[g], uint64(0)
+		sum.lo, carry = bits.Add64(sum.lo, low[i].LowBits(), 0)
+		sum.mid, carry = bits.Add64(sum.mid, uint64(low[i].HighBits()), carry)
+		sum.hi += high[i] + int64(carry)
+		sum.count += counts[i]
+	}
 }
 
-func (s *decimalSums) array(mem memory.Allocator, typ arrow.DataType, from, to int) (arrow.Array, error) {
-	sums := s.sums[from:to]
+func (s *decimalSums) states(mem memory.Allocator, from, to int) ([]arrow.Array, error) {
+	sums := s.of[from:to]
+	return []arrow.Array{
+		fixedArray(mem, int128s, len(sums), nil, func(i int) decimal128.Num { return sums[i].low() }),
+		fixedArray(mem, int64s, len(sums), nil, func(i int) int64 { return sums[i].hi }),
+		fixedArray(mem, int64s, len(sums), nil, func(i int) int64 { return sums[i].count }),
+	}, nil
+}
+
+func (s *decimalSums) result(mem memory.Allocator, typ arrow.DataType, from, to int) (arrow.Array, error) {
+	sums := s.of[from:to]
 	isNull := func(i int) bool { return sums[i].count == 0 }
 	if s.mean {
 		scale := s.typ.(arrow.DecimalType).GetScale()
-		return floatArray(mem, typ, len(sums), isNull, func(i int) float64 { return sums[i].meanOf(scale) }), nil
+		return fixedArray(mem, typ, len(sums), isNull, func(i int) float64 { return sums[i].meanOf(scale) }), nil
 	}
 	for i := range sums {
 		if !sums[i].fits() {
 			return nil, fmt.Errorf("does not fit %s", typeName(typ))
 		}
 	}
-	return decimalArray(mem, typ, len(sums), isNull, func(i int) decimal128.Num { return sums[i].low() }), nil
+	return fixedArray(mem, typ, len(sums), isNull, func(i int) decimal128.Num { return sums[i].low() }), nil
 }
 
 // low is the sum without the bits that are only there if it does not fit.
@@ -101,49 +117,4 @@ func (s *decimalSum) ratio(scale int32) *big.Rat {
 		count.Mul(count, powerOfTen(scale))
 	}
 	return new(big.Rat).SetFrac(sum, count)
-}
-
-// decimalExtremes keeps the least or greatest decimal.
-type decimalExtremes struct {
-	max  bool
-	best []decimalExtreme
-}
-
-type decimalExtreme struct {
-	value decimal128.Num
-	any   bool
-}
-
-func (e *decimalExtremes) add(v *view, into []uint32, groups int) {
-	e.best = grown(e.best, groups)
-	for i, g := range into {
-		if v.null(i) {
-			continue
-		}
-		if best, x := &e.best[g], v.decimals[i]; !best.any || best.value.Less(x) == e.max {
-			*best = decimalExtreme{x, true}
-		}
-	}
-}
-
-func (e *decimalExtremes) demand(d *demand, _ *view, groups, more int) {
-	demandCells(d, e.best, groups+more)
-}
-
-func (e *decimalExtremes) array(mem memory.Allocator, typ arrow.DataType, from, to int) (arrow.Array, error) {
-	best := e.best[from:to]
-	return decimalArray(mem, typ, len(best), func(i int) bool { return !best[i].any },
-		func(i int) decimal128.Num { return best[i].value }), nil
-}
-
-func decimalArray(
-	mem memory.Allocator, typ arrow.DataType, n int, isNull func(int) bool, value func(int) decimal128.Num,
-) arrow.Array {
-	buf := newBuffer[decimal128.Num](mem, n)
-	dst := arrow.GetData[decimal128.Num](buf.Bytes())
-	for i := range dst {
-		dst[i] = value(i)
-	}
-	valid, nulls := validBits(mem, n, isNull)
-	return newArray(typ, n, nulls, valid, buf)
 }

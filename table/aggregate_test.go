@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,89 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/mem"
 )
+
+// aggregated runs batches through aggregates with one worker and with several, without a limit, in
+// much memory and in little, and returns the rows of the first in some order. The others must be
+// the same but for the last digits of floating-point numbers.
+func aggregated(t failer, a Aggregate, batches ...arrow.RecordBatch) (rows [][]any, schema *arrow.Schema, err error) {
+	t.Helper()
+	first := true
+	for _, r := range []*mem.Resource{nil, little(), ample()} {
+		if r != nil && slices.ContainsFunc(batches, func(b arrow.RecordBatch) bool { return batchCopyBytes(b) > r.Limit(mem.Host)/8 }) {
+			continue
+		}
+		for _, workers := range []int{1, 3} {
+			a.Workers = workers
+			got, of, failed := throughIn(t, r, aggregateNode(a), batches...)
+			got = byText(got)
+			if first {
+				rows, schema, err, first = got, of, failed, false
+				continue
+			}
+			if (failed == nil) != (err == nil) {
+				t.Fatalf("with %d workers in %v: %v, alone without a limit: %v", workers, limitOf(r), failed, err)
+			}
+			if err == nil {
+				assertSameRows(t, got, rows)
+			}
+			if r != nil {
+				if host := r.Stats().Kinds[mem.Host]; host.Overbooked != 0 {
+					t.Fatalf("%d bytes were taken of %d", host.Peak, host.Limit)
+				}
+			}
+		}
+	}
+	return rows, schema, err
+}
+
+func limitOf(r *mem.Resource) string {
+	if r == nil {
+		return "any memory"
+	}
+	return fmt.Sprintf("%d bytes", r.Limit(mem.Host))
+}
+
+// assertSameRows compares rows, those of got in any order.
+func assertSameRows(t failer, got, want [][]any) {
+	t.Helper()
+	got, want = byText(got), byText(want)
+	if len(got) != len(want) {
+		t.Fatalf("%d rows, want %d:\n%v\n%v", len(got), len(want), asText(got), asText(want))
+	}
+	for i := range want {
+		if g, w := roundedText(got[i]), roundedText(want[i]); g != w {
+			t.Fatalf("row %d is\n%s\nwant\n%s", i, g, w)
+		}
+	}
+}
+
+// byText returns rows in the order of what they look like.
+func byText(rows [][]any) [][]any {
+	texts := make([]string, len(rows))
+	order := make([]int, len(rows))
+	for i, row := range rows {
+		texts[i], order[i] = roundedText(row), i
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(texts[a], texts[b]) })
+	var sorted [][]any
+	for _, i := range order {
+		sorted = append(sorted, rows[i])
+	}
+	return sorted
+}
+
+// roundedText is asText without the last digits of floating-point numbers.
+func roundedText(row []any) string {
+	row = slices.Clone(row)
+	for i, v := range row {
+		if f, ok := v.(float64); ok {
+			row[i] = fmt.Sprintf("%.9g", f+0)
+		}
+	}
+	return asText([][]any{row})[0]
+}
 
 func aggregateNode(a Aggregate) transform {
 	return func(in, out *sluice.Channel) (string, func(context.Context) error, sluice.Port, sluice.Port) {
@@ -26,72 +109,79 @@ func aggregateNode(a Aggregate) transform {
 }
 
 func TestAggregateComputesWhatANaiveOneDoes(t *testing.T) {
-	schema := everyType()
 	rapid.Check(t, func(t *rapid.T) {
-		batches := drawBatches(t, schema)
-		var a Aggregate
-		var keys []int
-		for _, column := range rapid.Permutation(columnNames(schema)).Draw(t, "by")[:rapid.IntRange(0, 3).Draw(t, "keys")] {
-			a.By = append(a.By, column)
-			keys = append(keys, schema.FieldIndices(column)[0])
-		}
-		a.Measures = []Measure{{Func: Count}}
-		columns := []int{-1}
-		for i, f := range schema.Fields() {
-			for _, fn := range funcs {
-				if typ, _ := accumulatorFor(Func(fn), f.Type); typ != nil {
-					a.Measures = append(a.Measures, Measure{As: fmt.Sprint(fn, i), Func: Func(fn), Column: f.Name})
-					columns = append(columns, i)
-				}
-			}
-		}
-		rows, of := allRows(batches), map[string]int{}
-		var want [][]any
-		var groups [][][]any
-		for _, row := range rows {
-			var key []any
-			for _, k := range keys {
-				key = append(key, row[k])
-			}
-			text := asText([][]any{key})[0]
-			g, ok := of[text]
-			if !ok {
-				g = len(want)
-				of[text] = g
-				want, groups = append(want, key), append(groups, nil)
-			}
-			groups[g] = append(groups[g], row)
-		}
-		if len(keys) == 0 && len(want) == 0 && len(batches) > 0 {
-			want, groups = [][]any{nil}, [][][]any{nil}
-		}
-		overflows := ""
-		for g := range want {
-			for m, measure := range a.Measures {
-				value, fits := naive(measure.Func, schema, columns[m], groups[g])
-				if !fits {
-					overflows = measure.Column
-				}
-				want[g] = append(want[g], value)
-			}
-		}
-		got, _, err := through(t, aggregateNode(a), batches...)
-		if overflows != "" {
-			if err == nil || !strings.Contains(err.Error(), "does not fit ") {
-				t.Fatalf("the sum of %s does not fit, but: %v", overflows, err)
-			}
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(batches) == 0 {
-			return // without a schema: has a test of its own
-		}
-		if !slices.Equal(asText(got), asText(want)) {
-			t.Fatalf("%+v gives\n%v\nnot\n%v", a, asText(got), asText(want))
-		}
+		a, batches := drawAggregate(t, everyType())
+		got, _, err := aggregated(t, a, batches...)
+		assertAsNaive(t, everyType(), a, batches, got, err)
 	})
+}
+
+// drawAggregate draws some of all measures that there are.
+func drawAggregate(t *rapid.T, schema *arrow.Schema) (Aggregate, []arrow.RecordBatch) {
+	batches := drawBatches(t, schema)
+	a := Aggregate{Measures: []Measure{{Func: Count}}}
+	a.By = rapid.Permutation(columnNames(schema)).Draw(t, "by")[:rapid.IntRange(0, 4).Draw(t, "keys")]
+	var possible []Measure
+	for _, f := range schema.Fields() {
+		for _, fn := range Funcs() {
+			if _, ok := functionOf(fn, f.Type); ok && fn != Any {
+				possible = append(possible, Measure{As: string(fn) + " of " + f.Name, Func: fn, Column: f.Name})
+			}
+		}
+	}
+	for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(possible)-1), 0, 10, rapid.ID[int]).Draw(t, "measures") {
+		a.Measures = append(a.Measures, possible[i])
+	}
+	return a, batches
+}
+
+// assertAsNaive compares what an aggregate gave with what row-by-row evaluation gives.
+func assertAsNaive(t failer, schema *arrow.Schema, a Aggregate, batches []arrow.RecordBatch, got [][]any, err error) {
+	t.Helper()
+	of := map[string]int{}
+	var want [][]any
+	var groups [][][]any
+	for _, row := range allRows(batches) {
+		var key []any
+		for _, name := range a.By {
+			key = append(key, row[schema.FieldIndices(name)[0]])
+		}
+		text := asText([][]any{key})[0]
+		g, ok := of[text]
+		if !ok {
+			g = len(want)
+			of[text] = g
+			want, groups = append(want, key), append(groups, nil)
+		}
+		groups[g] = append(groups[g], row)
+	}
+	if len(a.By) == 0 && len(want) == 0 {
+		want, groups = [][]any{nil}, [][][]any{nil}
+	}
+	overflows := ""
+	for g := range want {
+		for _, measure := range a.Measures {
+			column := -1
+			if measure.Column != "" {
+				column = schema.FieldIndices(measure.Column)[0]
+			}
+			value, fits := naive(measure.Func, schema, column, groups[g])
+			if !fits {
+				overflows = measure.Column
+			}
+			want[g] = append(want[g], value)
+		}
+	}
+	if overflows != "" {
+		if err == nil || !strings.Contains(err.Error(), "does not fit ") {
+			t.Fatalf("the sum of %s does not fit, but: %v", overflows, err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	assertSameRows(t, got, want)
 }
 
 // naive computes a measure from the rows of its group.
@@ -105,11 +195,24 @@ func naive(f Func, schema *arrow.Schema, column int, rows [][]any) (value any, f
 			values = append(values, row[column])
 		}
 	}
-	if f == Count {
+	switch f {
+	case Count:
 		return int64(len(values)), true
+	case CountDistinct:
+		seen := map[string]bool{}
+		for _, v := range values {
+			seen[asText([][]any{{v}})[0]] = true
+		}
+		return int64(len(seen)), true
 	}
 	if len(values) == 0 {
 		return nil, true
+	}
+	switch f {
+	case First:
+		return values[0], true
+	case Variance, StdDev, VariancePop, StdDevPop:
+		return naiveSpread(f, schema.Field(column).Type, values), true
 	}
 	if f == Min || f == Max {
 		best := values[0]
@@ -168,6 +271,44 @@ func naive(f Func, schema *arrow.Schema, column int, rows [][]any) (value any, f
 	return sum.Uint64(), sum.IsUint64()
 }
 
+// naiveSpread computes in two passes.
+func naiveSpread(f Func, typ arrow.DataType, values []any) any {
+	var numbers []float64
+	mean := 0.0
+	for _, v := range values {
+		x := 0.0
+		switch v := v.(type) {
+		case int64:
+			x = float64(v)
+		case uint64:
+			x = float64(v)
+		case float64:
+			x = v
+		case decimal128.Num:
+			x = v.ToFloat64(typ.(arrow.DecimalType).GetScale())
+		}
+		numbers = append(numbers, x)
+		mean += x
+	}
+	n := float64(len(numbers))
+	mean /= n
+	sum := 0.0
+	for _, x := range numbers {
+		sum += (x - mean) * (x - mean)
+	}
+	if f == Variance || f == StdDev {
+		n--
+	}
+	switch {
+	case n == 0:
+		return nil
+	case f == StdDev || f == StdDevPop:
+		return math.Sqrt(sum / n)
+	default:
+		return sum / n
+	}
+}
+
 func TestAggregateWithoutKeysGivesOneRowAlsoForNoInput(t *testing.T) {
 	a := Aggregate{Measures: []Measure{
 		{Func: Count}, {Func: Count, Column: "n"}, {Func: Sum, Column: "n"}, {Func: Mean, Column: "n"}, {Func: Max, Column: "n"},
@@ -175,7 +316,7 @@ func TestAggregateWithoutKeysGivesOneRowAlsoForNoInput(t *testing.T) {
 	schema := arrow.NewSchema([]arrow.Field{field("n", int64Type)}, nil)
 	want := "int64 0|int64 0|<nil> <nil>|<nil> <nil>|<nil> <nil>|"
 	for name, batches := range map[string][]arrow.RecordBatch{"no chunk": nil, "no rows": {batchOf(schema)}} {
-		rows, _, err := through(t, aggregateNode(a), batches...)
+		rows, _, err := aggregated(t, a, batches...)
 		if got := asText(rows); err != nil || len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
@@ -189,7 +330,7 @@ func TestAggregateWithKeysOfNoRowsTellsTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, got, err := through(t, aggregateNode(a), batchOf(schema))
+	rows, got, err := aggregated(t, a, batchOf(schema))
 	if err != nil || len(rows) != 0 || got == nil || !got.Equal(want) {
 		t.Errorf("%v, %v, %v", rows, got, err)
 	}
@@ -201,11 +342,11 @@ func TestAggregateWithKeysOfNoRowsTellsTheSchema(t *testing.T) {
 func TestASumThatGoesOverAndComesBackIsRight(t *testing.T) {
 	schema := arrow.NewSchema([]arrow.Field{field("n", int64Type)}, nil)
 	a := Aggregate{Measures: []Measure{{Func: Sum, Column: "n"}}}
-	rows, _, err := through(t, aggregateNode(a), batchOf(schema, []any{math.MaxInt64}, []any{1}, []any{-1}))
+	rows, _, err := aggregated(t, a, batchOf(schema, []any{math.MaxInt64}, []any{1}, []any{-1}))
 	if got := asText(rows); err != nil || got[0] != "int64 9223372036854775807|" {
 		t.Errorf("%v, %v", got, err)
 	}
-	_, _, err = through(t, aggregateNode(a), batchOf(schema, []any{math.MaxInt64}, []any{1}))
+	_, _, err = aggregated(t, a, batchOf(schema, []any{math.MaxInt64}, []any{1}))
 	if err == nil || !strings.Contains(err.Error(), `sum of column "n": does not fit 64 bits`) {
 		t.Errorf("%v", err)
 	}
@@ -214,13 +355,13 @@ func TestASumThatGoesOverAndComesBackIsRight(t *testing.T) {
 func TestTheMeanOfNegativeIntegersIsNotLostInTwosComplement(t *testing.T) {
 	schema := arrow.NewSchema([]arrow.Field{field("n", int64Type)}, nil)
 	a := Aggregate{Measures: []Measure{{Func: Mean, Column: "n"}}}
-	rows, _, err := through(t, aggregateNode(a), batchOf(schema, []any{-3}, []any{-4}))
+	rows, _, err := aggregated(t, a, batchOf(schema, []any{-3}, []any{-4}))
 	if err != nil || rows[0][0] != -3.5 {
 		t.Errorf("%v, %v", rows, err)
 	}
 }
 
-func TestManyGroupsComeInTheOrderSeenInChunksOfBoundedRows(t *testing.T) {
+func TestManyGroupsComeInChunksOfBoundedRows(t *testing.T) {
 	const groups = chunkRows + 100
 	schema := arrow.NewSchema([]arrow.Field{field("n", int64Type), field("text", stringType)}, nil)
 	var batches []arrow.RecordBatch
@@ -234,14 +375,18 @@ func TestManyGroupsComeInTheOrderSeenInChunksOfBoundedRows(t *testing.T) {
 		builder.Release()
 	}
 	a := Aggregate{By: []string{"n", "text"}, Measures: []Measure{{Func: Count}}}
-	rows, _, err := through(t, aggregateNode(a), batches...)
+	rows, _, err := aggregated(t, a, batches...)
 	if err != nil || len(rows) != groups {
 		t.Fatalf("%d groups, %v", len(rows), err)
 	}
-	for i, row := range rows {
-		if row[0] != int64(i)*1_000_003%1_000_000_007 || row[1] != fmt.Sprint("text ", i) || row[2] != int64(2) {
-			t.Fatalf("group %d is %v", i, row)
-		}
+	slices.SortFunc(rows, func(a, b []any) int { return cmp.Compare(a[0].(int64), b[0].(int64)) })
+	want := make([][]any, groups)
+	for i := range want {
+		want[i] = []any{int64(i) * 1_000_003 % 1_000_000_007, fmt.Sprint("text ", i), int64(2)}
+	}
+	slices.SortFunc(want, func(a, b []any) int { return cmp.Compare(a[0].(int64), b[0].(int64)) })
+	if !slices.Equal(asText(rows), asText(want)) {
+		t.Fatal("other groups")
 	}
 }
 
@@ -250,7 +395,7 @@ func TestDictionaryEntriesThatNoRowHasAreNoGroups(t *testing.T) {
 	whole := batchOf(schema, []any{"ORD"}, []any{"DFW"}, []any{"ATL"}, []any{"DFW"})
 	part := whole.NewSlice(1, 2)
 	a := Aggregate{By: []string{"origin"}, Measures: []Measure{{Func: Count}}}
-	rows, _, err := through(t, aggregateNode(a), part, part, batchOf(schema, []any{"LAX"}, []any{"DFW"}))
+	rows, _, err := aggregated(t, a, part, part, batchOf(schema, []any{"LAX"}, []any{"DFW"}))
 	if got := fmt.Sprint(rows); err != nil || got != "[[DFW 3] [LAX 1]]" {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -263,8 +408,8 @@ func TestANullInADictionaryIsANull(t *testing.T) {
 	coded := array.NewDictionaryArray(codedType, codes, words)
 	batch := array.NewRecordBatch(arrow.NewSchema([]arrow.Field{field("word", codedType)}, nil), []arrow.Array{coded}, 3)
 	a := Aggregate{By: []string{"word"}, Measures: []Measure{{Func: Count}, {Func: Count, Column: "word"}}}
-	rows, _, err := through(t, aggregateNode(a), batch)
-	if got := fmt.Sprint(rows); err != nil || got != "[[a 1 1] [<nil> 2 0]]" {
+	rows, _, err := aggregated(t, a, batch)
+	if got := fmt.Sprint(rows); err != nil || got != "[[<nil> 2 0] [a 1 1]]" {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -277,7 +422,7 @@ func TestAggregateSaysWhatIsWrongBeforeItReads(t *testing.T) {
 	}{
 		{Aggregate{By: []string{"orign"}}, `unknown column "orign"; did you mean "origin"?`},
 		{Aggregate{Measures: []Measure{{Func: Mean, Column: "dely"}}}, `measure "mean_dely": unknown column "dely"; did you mean "delay"?`},
-		{Aggregate{Measures: []Measure{{Func: "avg", Column: "delay"}}}, `unknown function "avg"; have count, sum, mean, min, max`},
+		{Aggregate{Measures: []Measure{{Func: "avg", Column: "delay"}}}, `unknown function "avg"; have count, "count distinct", sum,`},
 		{Aggregate{Measures: []Measure{{Func: Sum, Column: "origin"}}}, `no sum of column "origin"`},
 		{Aggregate{Measures: []Measure{{Func: Sum}}}, "sum of which column?"},
 		{Aggregate{}, "nothing to compute"},
@@ -308,12 +453,13 @@ func TestRowsOfKnownGroupsAllocateNothing(t *testing.T) {
 	}}
 	perChunk := func(rows [][]any) float64 {
 		batch := batchOf(schema, rows...)
-		groups, err := a.start(budgetOf(t.Context()), schema)
+		run, err := a.job("aggregate").start(t.Context(), schema, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer run.close()
 		return testing.AllocsPerRun(10, func() {
-			if err := groups.add(t.Context(), batch); err != nil {
+			if err := run.take(t.Context(), 0, batch, 0); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -19,6 +19,7 @@ import (
 // it measures says which.
 type KeyPartitioner struct {
 	columns []string
+	forms   []keyForm // how the keys are compared; nil where, or if all, as they are
 	mu      struct {
 		sync.Mutex
 		schema *arrow.Schema // without dictionaries; nil before the first chunk
@@ -53,7 +54,7 @@ func (p *KeyPartitioner) Measure(payload any) (shuffle.Size, error) {
 	if _, _, err := p.columnsOf(chunk.Schema()); err != nil {
 		return shuffle.Size{}, err
 	}
-	size := shuffle.Size{Rows: int64(chunk.Rows()), Bytes: partitionScratch * int64(chunk.Rows())}
+	size := shuffle.Size{Rows: int64(chunk.Rows()), Bytes: p.scratch() * int64(chunk.Rows())}
 	batch, err := chunk.resident()
 	for i, f := range chunk.Schema().Fields() {
 		size.PerPart += partitionPadding
@@ -79,6 +80,17 @@ const (
 	partitionScratch = 2 + 8 + 8
 	partitionPadding = 4 * 64
 )
+
+// scratch returns what splitting takes for each row besides the values.
+func (p *KeyPartitioner) scratch() int64 {
+	bytes := int64(partitionScratch)
+	for _, form := range p.forms {
+		if form != nil {
+			bytes += formBytes
+		}
+	}
+	return bytes
+}
 
 // splitBytes returns what the rows of a column take at most when they are in plain columns,
 // without what buffers are rounded up by.
@@ -143,7 +155,7 @@ func (p *KeyPartitioner) Split(
 	if err != nil {
 		return nil, err
 	}
-	scratch, err := res.Charge(mem.Host, partitionScratch*int64(s.rows))
+	scratch, err := res.Charge(mem.Host, p.scratch()*int64(s.rows))
 	if err != nil {
 		return nil, err
 	}
@@ -186,13 +198,14 @@ func releaseChunks(made []any) {
 type splitting struct {
 	schema  *arrow.Schema // of what comes out
 	keys    []int
+	forms   []keyForm
 	columns [][]view // columns[c][b] is column c of batch b
 	batches []arrow.RecordBatch
 	rows    int
 }
 
 func (p *KeyPartitioner) open(payloads []any) (*splitting, error) {
-	s := &splitting{}
+	s := &splitting{forms: p.forms}
 	for _, payload := range payloads {
 		chunk := payload.(*Chunk)
 		batch, err := chunk.resident()
@@ -223,6 +236,9 @@ func (s *splitting) places(parts shuffle.Parts) [][]place {
 	for b, at := 0, 0; b < len(s.batches); b++ {
 		for i, column := range s.keys {
 			keys[i] = s.columns[column][b]
+			if s.forms != nil && s.forms[i] != nil {
+				keys[i] = s.forms[i](keys[i])
+			}
 		}
 		rows := int(s.batches[b].NumRows())
 		hash.partitions(keys, parts, of[at:at+rows])

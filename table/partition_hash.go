@@ -5,7 +5,6 @@ import (
 	"math/bits"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/zeebo/xxh3"
 
 	"github.com/seed14ed4225/sluice/shuffle"
@@ -100,7 +99,7 @@ func (h *keyHash) column(c int, v *view, from, to int, into []uint64) {
 			into[i] = rankFloat(x)
 		}
 	case layoutDecimal:
-		for i, x := range fixed[decimal128.Num](v.array)[from:to] {
+		for i, x := range v.decimals[from:to] {
 			into[i] = mix(x.LowBits()^mixKeys, uint64(x.HighBits())^mixLevels)
 		}
 	case layoutText:
@@ -139,8 +138,8 @@ func (h *keyHash) text(c int, v *view, from int, into []uint64) {
 		return
 	}
 	entries := &h.entries[c]
-	if entries.of != v.text.dict.Data() {
-		entries.of = v.text.dict.Data()
+	if entries.of != v.text.dict {
+		entries.of = v.text.dict
 		entries.hashes = entries.hashes[:0]
 		for i := range v.text.dict.Len() {
 			entry := v.text.values[v.text.offsets[i]:v.text.offsets[i+1]]
