@@ -17,6 +17,22 @@
 // take turns reading it, shared: true. [Builtin] lists the kinds, and a program
 // can add its own.
 //
+// # Expressions
+//
+// A condition (where) and the value of a new column (compute of a project) are expressions, which
+// package table/expr reads, much as in SQL. One with a comma, a colon or a # has to be in quotes
+// where YAML would take those for its own.
+//
+// # Workers
+//
+// Nodes whose work can be split compute with as many goroutines as the machine has processors, or
+// as the job says:
+//
+//	workers: 4
+//
+// A node can have workers of its own, and [Env] can say otherwise for all that have not. It
+// changes neither the rows nor, where that is promised, their order.
+//
 // # Memory
 //
 // A job may say how much memory it takes, and where rows go that do not fit:

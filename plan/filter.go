@@ -9,34 +9,32 @@ import (
 
 var filterKind = Kind{
 	Name:     "filter",
-	Summary:  "keep the rows for which a condition holds",
+	Summary:  "keep the rows for which a condition is true, in order",
 	Reads:    One,
 	Writes:   One,
 	Settings: func() Step { return &filter{} },
 }
 
 type filter struct {
-	Where At[condition] `job:"where,required" doc:"the condition, such as delay > 60, origin = 'ORD' or delay is not null; a comparison with null does not hold"`
+	Where   At[expression] `job:"where,required" doc:"the condition, an expression such as delay > 60 and origin in ('ORD', 'SFO'); a comparison with null is not true"`
+	Workers int            `job:"workers,min=1" doc:"how many chunks are worked on at once; what the job says if not given"`
 }
 
 func (f *filter) settings() table.Filter {
-	c := f.Where.Value
-	return table.Filter{Column: c.column.name, Op: c.op, Value: c.value}
+	return table.Filter{Where: f.Where.Value.text, Workers: f.Workers}
 }
 
 func (f *filter) Schema(in []*arrow.Schema) ([]*arrow.Schema, error) {
 	out, err := f.settings().Schema(in[0])
 	if err != nil {
-		return nil, f.Where.wrongIn(f.Where.Value.column.offset, err)
+		return nil, f.Where.wrongExpr(err)
 	}
 	return []*arrow.Schema{out}, nil
 }
 
 func (f *filter) Add(to *sluice.Network, at Place) error {
-	name, run, in, out := f.settings().Node(at.Name, at.In[0], at.Out[0])
-	if at.Unordered {
-		out = out.Unordered()
-	}
-	to.Node(name, run, in, out)
+	s := f.settings()
+	s.Workers = at.workers(s.Workers)
+	at.pass(to)(s.Node(at.Name, at.In[0], at.Out[0]))
 	return nil
 }

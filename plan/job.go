@@ -18,6 +18,7 @@ type Job struct {
 	file     string
 	device   At[DeviceName] // empty if the job does not say
 	memory   memorySettings
+	workers  int        // 0 if the job does not say
 	nodes    []*node    // in the order of the file
 	order    []*node    // each after those whose channels it reads
 	channels []*channel // in the order in which nodes name them

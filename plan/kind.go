@@ -53,7 +53,12 @@ type Place struct {
 	// one before it, reads: then sequence numbers come in any order, and a node
 	// that passes them on writes to a [sluice.Port.Unordered].
 	Unordered bool
-	Env       Env
+	// Workers is how many workers nodes have whose settings do not say, which is what Env and the job
+	// say; 0 means one for each processor.
+	Workers int
+	Env     Env
+
+	condition string // that a filter puts on all rows that the node writes; "" if none does
 }
 
 // Env is what a job is run with. The zero value prints to standard output in
@@ -74,6 +79,13 @@ type Env struct {
 	CUDA CUDA
 	// Logger takes warnings and stall reports; nil means [slog.Default].
 	Logger *slog.Logger
+	// Workers is how many workers nodes have whose settings do not say, instead of what the job says,
+	// unless it is 0.
+	Workers int
+	// RowGroups, if not nil, gets a count of row groups for each node that scans Parquet, by its name. A
+	// scan leaves out those in which no row meets the condition of the filter that follows it, if nothing
+	// else reads what it writes.
+	RowGroups map[string]*table.ScanCount
 	// Options are passed on to the network.
 	Options []sluice.NetworkOption
 }
@@ -104,7 +116,7 @@ type Kinds []Kind
 
 // Builtin returns the kinds that the sluice command knows.
 func Builtin() Kinds {
-	return Kinds{scanKind, filterKind, aggregateKind, sortKind, writeKind, printKind}
+	return Kinds{scanKind, filterKind, projectKind, aggregateKind, distinctKind, joinKind, unionKind, sortKind, limitKind, writeKind, printKind}
 }
 
 // named returns the kind of a name, nil if there is none.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/seed14ed4225/sluice"
@@ -31,10 +32,11 @@ func (j *Job) Network(env Env) (*sluice.Network, error) {
 	}
 	unordered := j.unordered()
 	for _, n := range j.nodes {
-		at := Place{Name: n.name, Unordered: unordered[n], Env: env}
+		at := Place{Name: n.name, Unordered: unordered[n], Workers: cmp.Or(env.Workers, j.workers), Env: env}
 		for _, c := range n.reads {
 			at.In = append(at.In, channels[c])
 		}
+		at.condition = conditionBehind(n)
 		for _, c := range n.writes {
 			at.Out = append(at.Out, channels[c])
 		}
@@ -50,9 +52,22 @@ func (j *Job) unordered() map[*node]bool {
 	found := make(map[*node]bool)
 	for _, n := range j.order { // writers before readers
 		for _, c := range n.reads {
-			mixed := len(c.writers) > 1 || slices.ContainsFunc(c.writers, func(w *node) bool { return found[w] })
+			mixer, ok := n.step.(interface{ mixes() bool })
+			mixed := ok && mixer.mixes() || len(c.writers) > 1 || slices.ContainsFunc(c.writers, func(w *node) bool { return found[w] })
 			found[n] = found[n] || mixed
 		}
 	}
 	return found
+}
+
+// conditionBehind returns the condition of a filter that reads all that a node writes, and nobody else
+// does; "" if there is none.
+func conditionBehind(n *node) string {
+	if len(n.writes) != 1 || len(n.writes[0].readers) != 1 {
+		return ""
+	}
+	if f, ok := n.writes[0].readers[0].step.(*filter); ok {
+		return f.Where.Value.text
+	}
+	return ""
 }

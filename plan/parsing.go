@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode"
@@ -33,7 +34,7 @@ func (p *parsing) root(root *value, given map[string]string) {
 		p.report.addf(root.at, "", "expected a mapping with the nodes of the job under \"nodes\", got %v", root)
 		return
 	}
-	known := []string{"name", "params", "device", "memory", "channels", "nodes"}
+	known := []string{"name", "params", "device", "memory", "workers", "channels", "nodes"}
 	sections := make(map[string]*entry)
 	for i, e := range root.entries {
 		if !slices.Contains(known, e.key) {
@@ -42,7 +43,7 @@ func (p *parsing) root(root *value, given map[string]string) {
 		sections[e.key] = &root.entries[i]
 	}
 	params := newParameters(sections["params"], given, filepath.Dir(p.job.file), p.report)
-	for _, section := range []string{"name", "device", "memory", "channels", "nodes"} {
+	for _, section := range []string{"name", "device", "memory", "workers", "channels", "nodes"} {
 		if e := sections[section]; e != nil {
 			e.value = params.expand(e.value)
 		}
@@ -52,6 +53,7 @@ func (p *parsing) root(root *value, given map[string]string) {
 	p.name(sections["name"])
 	p.device(sections["device"])
 	p.memory(sections["memory"])
+	p.workers(sections["workers"])
 	if e := sections["nodes"]; e == nil {
 		p.report.add(root.at, "", errNoNodes)
 	} else {
@@ -67,6 +69,17 @@ func (p *parsing) name(section *entry) {
 		p.report.addf(section.value.at, "", "name: expected a text, got %v", section.value)
 	default:
 		p.job.name = section.value.text
+	}
+}
+
+func (p *parsing) workers(section *entry) {
+	if section == nil || !section.value.given() || section.value.shape == unknown {
+		return
+	}
+	d := &decoder{report: func(at Position, err error) { p.report.add(at, "", err) }}
+	d.decode(section.value, reflect.ValueOf(&p.job.workers).Elem(), "workers")
+	if d.failures == 0 && p.job.workers < 1 {
+		d.expected(section.value, "workers", "1 or more")
 	}
 }
 

@@ -28,9 +28,8 @@ func remedy(failed *sluice.NodeError, step Step) string {
 		if diskFull {
 			try = append(try, otherDisk)
 		}
-		// What is asked for at a time is never spilled, and the state of an aggregate neither.
-		_, groups := step.(*aggregate)
-		if short.Need <= short.Limit && short.DiskLimit == 0 && short.Spilling == nil && short.Kind != mem.Disk && !groups {
+		// What is asked for at a time is never spilled.
+		if short.Need <= short.Limit && short.DiskLimit == 0 && short.Spilling == nil && short.Kind != mem.Disk {
 			try = append(try, "letting rows go to disk, with disk and spill_dir")
 		}
 		if scan, ok := step.(*scan); ok {

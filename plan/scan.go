@@ -109,6 +109,14 @@ func (s *scan) locate(err error) error {
 func (s *scan) Add(to *sluice.Network, at Place) error {
 	settings := s.settings()
 	settings.Logger = at.Env.Logger
+	settings.Readers = at.workers(0)
+	if !settings.IsCSV() {
+		settings.Prune = at.condition
+		if at.Env.RowGroups != nil {
+			settings.Count = new(table.ScanCount)
+			at.Env.RowGroups[at.Name] = settings.Count
+		}
+	}
 	to.Node(settings.Node(at.Name, at.Out[0]))
 	return nil
 }

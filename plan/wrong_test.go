@@ -91,9 +91,9 @@ job.yaml:1:7: name: expected a text, got a list`},
 		{about: "an unknown kind", job: replace(good, "kind: sort", "kind: srot"), want: `
 job.yaml:7:15: node "top": unknown kind "srot"; did you mean "sort"?`},
 		{about: "a kind like no other", job: replace(good, "kind: sort", "kind: explode"), want: `
-job.yaml:7:15: node "top": unknown kind "explode"; have scan, filter, aggregate, distinct, join, sort, write, print`},
+job.yaml:7:15: node "top": unknown kind "explode"; have scan, filter, project, aggregate, distinct, join, union, sort, limit, write, print`},
 		{about: "no kind", job: replace(good, "kind: sort, ", ""), want: `
-job.yaml:7:3: node "top": no kind given; have scan, filter, aggregate, distinct, join, sort, write, print`},
+job.yaml:7:3: node "top": no kind given; have scan, filter, project, aggregate, distinct, join, union, sort, limit, write, print`},
 		{about: "a kind that is a list", job: replace(good, "kind: sort", "kind: [sort]"), want: `
 job.yaml:7:15: node "top": kind: expected a text, got a list`},
 		{about: "an unknown setting", job: replace(good, "limit:", "limits:"), want: `
@@ -137,9 +137,15 @@ job.yaml:3:42: node "sum": compute: expected a mapping of names to values, got a
 		{about: "a measure without a name", job: replace(aggregated("count"), "{x: count}", `{"": count}`), want: `
 job.yaml:3:43: node "sum": compute: a name is empty`},
 		{about: "a wrong condition", job: filtered("delay > > 60"), want: `
-job.yaml:3:54: node "late": where: expected a number, a text in quotes, true or false, got >`},
-		{about: "a condition in quotes", job: filtered(`"origin = ORD"`), want: `
-job.yaml:3:56: node "late": where: a column is compared with a value; put a text in quotes: 'ORD'`},
+job.yaml:3:54: node "late": where: expected a column, a value or a function, got >`},
+		{about: "a text without its end", job: filtered(`"origin = 'ORD"`), want: `
+job.yaml:3:56: node "late": where: no closing '`},
+		{about: "a wrong expression of a new column", job: replace(filtered("true"), "kind: filter, in: a, out: b, where: true", "kind: project, in: a, out: b, compute: {x: delay +}"), want: `
+job.yaml:3:60: node "late": compute.x: expected a column, a value or a function, got the end`},
+		{about: "no workers", job: good + "workers: 0\n", want: `
+job.yaml:9:10: workers: expected 1 or more, got 0`},
+		{about: "workers that are no number", job: good + "workers: many\n", want: `
+job.yaml:9:10: workers: expected a whole number, got "many"`},
 
 		// channels
 		{about: "a misspelt channel", job: replace(good, "in: ranked", "in: rankd"), want: `

@@ -125,23 +125,23 @@ func loaded(b *testing.B) (batches []arrow.RecordBatch, rows int) {
 // and reports the time as a share of a Go map from strings doing the same.
 func BenchmarkAggregateByOrigin(b *testing.B) {
 	batches, rows := loaded(b)
-	a := Aggregate{By: []string{"origin"}, Measures: []Measure{{Func: Count}, {Func: Mean, Column: "delay"}}}
+	a := Aggregate{By: []string{"origin"}, Measures: []Measure{{Func: Count}, {Func: Mean, Column: "delay"}}, Workers: 1}
 	var ours, theirs time.Duration
 	for range b.N {
 		start := time.Now()
-		groups, err := a.start(budgetOf(b.Context()), batches[0].Schema())
+		run, err := a.job("aggregate").start(b.Context(), batches[0].Schema(), nil)
 		if err != nil {
 			b.Fatal(err)
 		}
 		for _, batch := range batches {
-			if err := groups.add(b.Context(), batch); err != nil {
+			if err := run.take(b.Context(), 0, batch, 0); err != nil {
 				b.Fatal(err)
 			}
 		}
 		ours += time.Since(start)
 		b.StopTimer()
 		start = time.Now()
-		if byMap(batches) != groups.grouping.len() {
+		if byMap(batches) != run.groups.workers[0].table.len() {
 			b.Fatal("not the same groups")
 		}
 		theirs += time.Since(start)
@@ -194,35 +194,6 @@ func BenchmarkSort(b *testing.B) {
 					batch.Release()
 				}
 				sorting.release()
-			}
-			b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrows/s")
-		})
-	}
-}
-
-// BenchmarkFilter keeps the flights that are an hour late, or from one airport.
-func BenchmarkFilter(b *testing.B) {
-	batches, rows := loaded(b)
-	for name, f := range map[string]Filter{
-		"delay":  {Column: "delay", Op: Greater, Value: 60},
-		"origin": {Column: "origin", Op: Equal, Value: "ORD"},
-	} {
-		b.Run(name, func(b *testing.B) {
-			column, passes, err := f.compile(batches[0].Schema())
-			if err != nil {
-				b.Fatal(err)
-			}
-			var places []place
-			for range b.N {
-				for _, batch := range batches {
-					v := newView(batch.Column(column))
-					places = passes(&v, places[:0])
-					picked, err := pick(b.Context(), budgetOf(b.Context()), batch, places)
-					if err != nil {
-						b.Fatal(err)
-					}
-					picked.Release()
-				}
 			}
 			b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrows/s")
 		})

@@ -90,13 +90,11 @@ func (c *copier) release() {
 	}
 }
 
-// copyArray returns an array with the same values in memory of its own.
-func copyArray(mem memory.Allocator, a arrow.Array) arrow.Array {
+// copyData returns the data of an array with the same values in memory of its own.
+func copyData(mem memory.Allocator, d arrow.ArrayData) *array.Data {
 	copying := copier{mem: mem, made: make(map[*memory.Buffer]*memory.Buffer)}
 	defer copying.release()
-	data := copying.data(a.Data())
-	defer data.Release()
-	return array.MakeFromData(data)
+	return copying.data(d)
 }
 
 // eachBuffer calls do for all Arrow buffers of array data, as often as they occur.

@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+
 	"math"
 	"math/big"
 	"strings"
@@ -77,72 +78,6 @@ func TestZerosInTheMiddleOfADecimalAreWritten(t *testing.T) {
 	}
 }
 
-func TestADecimalComparesExactlyWithWhatWasWritten(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		scale := rapid.Int32Range(-5, 38).Draw(t, "scale")
-		x := drawDecimal(t, "x")
-		text := rapid.StringMatching(`[+-]?[0-9]{1,45}(\.[0-9]{1,45})?`).Draw(t, "constant")
-		if rapid.Bool().Draw(t, "near") { // x, or something that differs in the last digits only
-			text = string(appendDecimal(nil, x, int(scale)))
-			if strings.Contains(text, ".") {
-				text += rapid.SampledFrom([]string{"", "0", "1"}).Draw(t, "more")
-			}
-		}
-		c, ok := new(big.Rat).SetString(text)
-		if !ok {
-			t.Fatal(text)
-		}
-		value := new(big.Rat).SetInt(x.BigInt())
-		unit := new(big.Rat).SetInt(powerOfTen(max(scale, -scale)))
-		if scale > 0 {
-			value.Quo(value, unit)
-		} else {
-			value.Mul(value, unit)
-		}
-		for _, op := range comparisons[:6] {
-			bound, err := decimalConstant(text, scale)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := bound.span(Comparison(op))
-			got := (!x.Less(s.lo) && !s.hi.Less(x)) != s.except
-			if want := holds(Comparison(op), value.Cmp(c)); got != want {
-				t.Fatalf("%s %s %s is %v", value.FloatString(int(max(0, scale))), op, text, got)
-			}
-		}
-	})
-}
-
-func TestFilterComparesDecimalsWithNumbersOfAllTypes(t *testing.T) {
-	schema := arrow.NewSchema([]arrow.Field{field("price", &arrow.Decimal128Type{Precision: 38, Scale: 2})}, nil)
-	batch := batchOf(schema, []any{number("1024")}, []any{number("1025")}, []any{number("1026")}, []any{nil},
-		[]any{number(nines)}, []any{number("-" + nines)})
-	for _, tt := range []struct {
-		op    Comparison
-		value any
-		want  int
-	}{
-		{Greater, 10.25, 2}, {GreaterOrEqual, 10.25, 3}, {Equal, 10.25, 1}, {Equal, float32(10.26), 1}, {NotEqual, 10.25, 4},
-		{Less, 10.255, 3}, {Equal, 10.255, 0}, {NotEqual, 10.255, 5}, {GreaterOrEqual, 10.255, 2}, {Less, -10.255, 1},
-		{Greater, 10, 4}, {Less, uint8(11), 4}, {Greater, int64(math.MaxInt64), 1},
-		{Equal, nines + ".99", 0}, {Equal, nines[:36] + ".99", 1}, {Equal, "-" + nines[:36] + ".99", 1},
-		{Less, nines[:36] + ".990000000000000000000000000000000000000000000000001", 5},
-		{Less, 1e300, 5}, {Greater, -1e300, 5}, {Greater, math.Inf(1), 0}, {Greater, math.Inf(-1), 5}, {Less, math.NaN(), 5},
-		{Equal, math.NaN(), 0}, {NotEqual, math.NaN(), 5}, {Greater, 1e-300, 4},
-	} {
-		rows, _, err := through(t, filterNode(Filter{Column: "price", Op: tt.op, Value: tt.value}), batch)
-		if err != nil || len(rows) != tt.want {
-			t.Errorf("price %s %v passes %d rows (%v), want %d", tt.op, tt.value, len(rows), err, tt.want)
-		}
-	}
-	for _, value := range []any{"", "ten", "1e3", ".", "--1", "1.2.3", " 1", true, []byte("1")} {
-		_, err := Filter{Column: "price", Op: Equal, Value: value}.Schema(schema)
-		if err == nil || !strings.Contains(err.Error(), "want a number, such as 10.25 or '10.25'") {
-			t.Errorf("price = %q: %v", value, err)
-		}
-	}
-}
-
 func TestSumsOfDecimalsAreExactUpTo38Digits(t *testing.T) {
 	schema := arrow.NewSchema([]arrow.Field{field("price", &arrow.Decimal128Type{Precision: 12, Scale: 2}),
 		field("exact", &arrow.Decimal128Type{Precision: 38, Scale: 2})}, nil)
@@ -172,25 +107,6 @@ func TestSumsOfDecimalsAreExactUpTo38Digits(t *testing.T) {
 	_, _, err = through(t, aggregateNode(a), batchOf(schema, []any{nil, most.Negate()}, []any{nil, number("-1")}))
 	if err == nil || !strings.Contains(err.Error(), "does not fit decimal(38, 2)") {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestWhatGroupsOfDecimalsTakeIsKnownBefore(t *testing.T) {
-	const rows = 10_000
-	var values [][]any
-	for i := range rows {
-		values = append(values, []any{number(fmt.Sprint(i))})
-	}
-	schema := arrow.NewSchema([]arrow.Field{field("price", &arrow.Decimal128Type{Precision: 12, Scale: 2})}, nil)
-	v := newView(batchOf(schema, values...).Column(0))
-	key := newKeyColumn(v.layout)
-	var before, strings, after demand
-	key.demand(&before, &v)
-	key.strings.demand(&strings, rows, int64(rows*arrow.Decimal128SizeBytes))
-	key.groups(&v, make([]uint32, rows))
-	key.demand(&after, &v)
-	if key.len() != rows || after.now > before.worst || before.worst < strings.worst {
-		t.Errorf("%d groups take %d bytes, of %d at worst", key.len(), after.now, before.worst)
 	}
 }
 

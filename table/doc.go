@@ -1,6 +1,7 @@
-// Package table has the nodes that work on tables: a [Scan] of Parquet or CSV, a
-// [Filter], a group-by [Aggregate], a [Sort], a [Write] to a file of either and a
-// [Print]. What travels between them is the [Chunk], an Arrow record batch.
+// Package table has the nodes that work on tables: a [Scan] of Parquet or CSV, a [Filter], a
+// [Project] that computes columns, a group-by [Aggregate], a [Distinct], a [Join], a [Union], a
+// [Sort], a [Limit], a [Write] to a file of either and a [Print]. What travels between them is the
+// [Chunk], an Arrow record batch.
 //
 // A node is settings first. A struct says what to do, its zero values are good
 // defaults, its Schema method checks it against the columns of the input and gives
@@ -11,7 +12,7 @@
 //	rows := net.Channel("rows")
 //	late := net.Channel("late")
 //	net.Node(table.Scan{Files: []string{"flights.parquet"}}.Node("scan", rows))
-//	net.Node(table.Filter{Column: "delay", Op: table.Greater, Value: 60}.Node("late", rows, late))
+//	net.Node(table.Filter{Where: "delay > 60"}.Node("late", rows, late))
 //	net.Node(table.Print{}.Node("print", late, os.Stdout))
 //	err := net.Run(ctx)
 //

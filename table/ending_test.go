@@ -73,11 +73,12 @@ func TestNodesLookWhetherToEndInsideALargeChunk(t *testing.T) {
 		{"limited sort of little", pieces, sorted(10)},
 		{"limited sort of much", 2 * pieces, sorted(pieces * chunkRows)},
 		{"aggregate", pieces, func(ctx context.Context) error {
-			groups, err := Aggregate{By: []string{"n"}}.start(budgetOf(ctx), batch.Schema())
+			run, err := Aggregate{By: []string{"n"}, Workers: 1}.job("aggregate").start(ctx, batch.Schema(), nil)
 			if err != nil {
 				return err
 			}
-			return groups.add(ctx, batch)
+			defer run.close()
+			return run.take(ctx, 0, batch, 0)
 		}},
 	}
 	for _, tt := range tests {
@@ -111,7 +112,7 @@ func TestALargeChunkIsAggregatedAsSmallOnesAre(t *testing.T) {
 	a := Aggregate{By: []string{"coded", "late"}, Measures: []Measure{
 		{Func: Count}, {Func: Count, Column: "n"}, {Func: Sum, Column: "n"}, {Func: Max, Column: "text"}, {Func: Min, Column: "late"},
 	}}
-	got, _, err := through(t, aggregateNode(a), batchOf(schema, rows...))
+	got, _, err := aggregated(t, a, batchOf(schema, rows...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func TestALargeChunkIsAggregatedAsSmallOnesAre(t *testing.T) {
 	for part := range slices.Chunk(rows, 10_007) {
 		small = append(small, batchOf(schema, part...))
 	}
-	want, _, err := through(t, aggregateNode(a), small...)
+	want, _, err := aggregated(t, a, small...)
 	if err != nil || len(want) != 12*3-1 { // never both are null
 		t.Fatalf("%d groups, %v", len(want), err)
 	}

@@ -41,7 +41,7 @@ func Example() {
 // anything is read.
 func ExampleFilter() {
 	scan := table.Scan{Files: []string{"../examples/data/flights-200k.parquet"}}
-	late := table.Filter{Column: "delay", Op: table.GreaterOrEqual, Value: 1100}
+	late := table.Filter{Where: "delay >= 1100"}
 	columns, err := scan.Schema()
 	if err != nil {
 		log.Fatal(err)

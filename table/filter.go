@@ -2,62 +2,35 @@ package table
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/seed14ed4225/sluice"
-	"github.com/seed14ed4225/sluice/internal/suggest"
+	"github.com/seed14ed4225/sluice/table/expr"
 )
 
-// A Comparison is what a [Filter] asks of a column. Its text is how job files
-// spell it.
-type Comparison string
-
-// The comparisons there are.
-const (
-	Equal          Comparison = "="
-	NotEqual       Comparison = "!="
-	Less           Comparison = "<"
-	LessOrEqual    Comparison = "<="
-	Greater        Comparison = ">"
-	GreaterOrEqual Comparison = ">="
-	IsNull         Comparison = "is_null"
-	NotNull        Comparison = "not_null"
-)
-
-var comparisons = []string{"=", "!=", "<", "<=", ">", ">=", "is_null", "not_null"}
-
-// Filter passes on the rows in which one column compares with a value as asked.
-// As in SQL no comparison holds of a null, not even [NotEqual]; [IsNull] and
-// [NotNull] ask about nulls.
-//
-// Values are compared in the order that the package documentation gives, integers
-// also with numbers that their type cannot hold: every uint8 is less than 300. Decimals
-// are compared exactly, with as many digits as are given. A float64 is taken for the
-// shortest number that reads back as it, so that 10.1 is 10.1.
+// Filter passes on the rows for which a condition is true, in the order in which they come. As in SQL
+// it is not true where it is null, and no comparison with a null is anything else.
 type Filter struct {
-	Column string
-	Op     Comparison
+	// Where is an expression that is true or false, as package expr reads it:
+	//
+	//	delay > 60 and origin in ('ORD', 'SFO')
+	//
+	// A row for which it has no value, such as one that divides by zero, ends the network with an
+	// [*expr.RowError]. Put a text of which you do not know what is in it into quotes with
+	// [expr.Quote].
+	Where string
 
-	// Value is compared with: an integer of any Go type for integers; a number for
-	// floating-point columns; a bool; a string or []byte for text; for decimals a
-	// number or a string ("10.25"), which can have more digits than a float64 has;
-	// a string for times of day ("17:05:00"); a [time.Duration] or a string
-	// ("1h30m", see [time.ParseDuration]) for durations; a [time.Time] or a string
-	// for dates ("2001-03-31") and timestamps ("2001-03-31 17:05:00", with
-	// T or a space, fractions of a second if the column has them, "Z" or "+01:00"
-	// only if the column has a time zone). A column with a time zone compares
-	// instants, and a string without one is in that of the column; a column without
-	// one compares what the clock showed. nil for IsNull and NotNull.
-	Value any
+	// Workers is how many chunks are worked on at a time. 0 means one for each processor (GOMAXPROCS).
+	// There are never more than the limit of host memory has 8 MiB for.
+	Workers int
 }
 
-// Schema returns in, if the filter can work on it. The error names the column; it
-// is a [*ColumnError] if there is none of that name.
+// Schema returns in, if the filter can work on it. What is wrong with the condition is an
+// [*expr.Error]; of a column with a type that no node works on, the error names the column.
 func (f Filter) Schema(in *arrow.Schema) (*arrow.Schema, error) {
-	if _, _, err := f.compile(in); err != nil {
+	if _, err := compileCondition(f.Where, in); err != nil {
 		return nil, err
 	}
 	return in, nil
@@ -71,94 +44,80 @@ func (f Filter) Schema(in *arrow.Schema) (*arrow.Schema, error) {
 func (f Filter) Node(
 	name string, in, out *sluice.Channel,
 ) (string, func(context.Context) error, sluice.Port, sluice.Port) {
-	run := func(ctx context.Context) error {
-		r := filtering{filter: f, out: out, budget: budgetOf(ctx)}
-		return r.run(ctx, in)
-	}
+	run := func(ctx context.Context) error { return runInTurn(ctx, &filtering{filter: f}, f.Workers, in, out) }
 	return name, run, reads(in), sluice.Writes(out)
 }
 
-// A test appends the places of the rows that pass.
-type test func(v *view, into []place) []place
-
-func (f Filter) compile(in *arrow.Schema) (column int, passes test, err error) {
+// compileCondition compiles an expression that is true or false.
+func compileCondition(where string, in *arrow.Schema) (*expr.Program, error) {
 	if err := supported(in); err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	if column, err = columnIndex(in, f.Column); err != nil {
-		return 0, nil, err
-	}
-	if !slices.Contains(comparisons, string(f.Op)) {
-		return 0, nil, fmt.Errorf("unknown comparison %q%s", string(f.Op), suggest.Phrase(string(f.Op), comparisons))
-	}
-	passes, err = f.test(in.Field(column).Type)
-	if err != nil {
-		return 0, nil, fmt.Errorf("column %q %s: %w", f.Column, f.asked(), err)
-	}
-	return column, passes, nil
-}
-
-// asked is the comparison without the column, as far as it is given.
-func (f Filter) asked() string {
-	if f.Value == nil {
-		return string(f.Op)
-	}
-	return fmt.Sprintf("%s %s", f.Op, shown(f.Value))
+	return expr.CompileCondition(where, in)
 }
 
 // filtering is one run of a filter.
 type filtering struct {
-	filter Filter
-	out    *sluice.Channel
-	budget budget
-
-	schema *arrow.Schema // nil before the first chunk
-	column int
-	passes test
-	places []place // scratch
-	sent   bool
-	last   sluice.SeqNum
+	filter  Filter
+	columns *arrow.Schema
+	passes  *expr.Program
 }
 
-func (r *filtering) run(ctx context.Context, in *sluice.Channel) error {
-	err := eachChunk(ctx, in, func(m *sluice.Message, chunk *Chunk) error { return r.chunk(ctx, m, chunk) })
-	if err != nil || r.sent || r.schema == nil {
-		return err
-	}
-	return send(ctx, r.out, r.last, NewChunk(emptyBatch(ctx, r.schema))) // tells the schema
+func (f *filtering) schema(in *arrow.Schema) (_ *arrow.Schema, err error) {
+	f.columns = in
+	f.passes, err = compileCondition(f.filter.Where, in)
+	return in, err
 }
 
-func (r *filtering) chunk(ctx context.Context, m *sluice.Message, chunk *Chunk) (err error) {
-	if r.schema == nil {
-		r.schema = chunk.Schema()
-		if r.column, r.passes, err = r.filter.compile(r.schema); err != nil {
-			return err
-		}
-	}
-	r.last = m.Seq()
+func (f *filtering) hand() chunkhand {
+	return &picking{schema: f.columns, passes: f.passes.NewEvaluator()}
+}
+
+// picking picks the rows of chunks that pass.
+type picking struct {
+	schema *arrow.Schema
+	passes *expr.Evaluator
+
+	// Of the chunk last looked at.
+	rows    []uint32
+	places  []place
+	columns [][]view
+	texts   []int64
+}
+
+func (p *picking) look(chunk *Chunk) (left left, need int64, err error) {
 	batch := chunk.Batch()
-	tested := newView(batch.Column(r.column))
-	r.places = r.passes(&tested, slices.Grow(r.places[:0], tested.rows))
-	switch len(r.places) {
-	case 0:
-		return nil
-	case tested.rows: // m goes on as it is
-	default:
-		picked, err := pick(ctx, r.budget, batch, r.places)
-		if err != nil {
-			return err
-		}
-		m.Replace(picked)
+	if p.rows, err = p.passes.Select(batch, p.rows[:0]); err != nil {
+		return 0, 0, err
 	}
-	r.sent = true
-	return r.out.Send(ctx, m)
+	switch len(p.rows) {
+	case 0:
+		return leftNone, 0, nil
+	case chunk.Rows():
+		return leftAll, 0, nil
+	}
+	p.places = slices.Grow(p.places[:0], len(p.rows))[:len(p.rows)]
+	for i, row := range p.rows {
+		p.places[i] = place{row: row}
+	}
+	p.columns = columnsOf(batch)
+	need, p.texts = gatherNeed(p.schema, p.columns, p.places)
+	return leftMade, need, nil
 }
 
-// pick makes a chunk of the rows of one batch at the given places.
-func pick(ctx context.Context, from budget, batch arrow.RecordBatch, places []place) (*Chunk, error) {
+func (p *picking) make(_ *Chunk, from *Allocator) (*Chunk, error) {
+	batch, err := gatherBatch(from, p.schema, p.columns, p.places, p.texts)
+	if err != nil {
+		return nil, err
+	}
+	return from.Chunk(batch), nil
+}
+
+// columnsOf opens the columns of one batch.
+func columnsOf(batch arrow.RecordBatch) [][]view {
 	columns := make([][]view, batch.NumCols())
 	for i, a := range batch.Columns() {
 		columns[i] = []view{newView(a)}
 	}
-	return gatherChunk(ctx, from, batch.Schema(), columns, places)
+	return columns
 }

@@ -109,12 +109,16 @@ func gatherCodes(mem memory.Allocator, typ *arrow.DictionaryType, from view, pla
 		return nil, err
 	}
 	defer indices.Release()
+	dictionary := from.text.dict.(*array.Data)
 	if own, ok := mem.(*Allocator); ok && own.counts() {
-		dictionary := copyArray(mem, from.text.dict)
+		dictionary = copyData(mem, dictionary)
 		defer dictionary.Release()
-		return array.NewDictionaryArray(typ, indices, dictionary), nil
 	}
-	return array.NewDictionaryArray(typ, indices, from.text.dict), nil
+	codesData := indices.Data()
+	data := array.NewDataWithDictionary(
+		typ, codesData.Len(), codesData.Buffers(), codesData.NullN(), codesData.Offset(), dictionary)
+	defer data.Release()
+	return array.MakeFromData(data), nil
 }
 
 func gatherValid(mem memory.Allocator, from []view, places []place) (valid *memory.Buffer, nulls int) {

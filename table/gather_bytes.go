@@ -55,7 +55,7 @@ func textAt(typ arrow.DataType, from []view, places []place) (bytes int64) {
 func gatherBytes(typ arrow.DataType, from []view, places []place, text int64) int64 {
 	if coded, ok := typ.(*arrow.DictionaryType); ok {
 		codes := newView(from[0].array.(interface{ Indices() arrow.Array }).Indices())
-		return gatherBytes(coded.IndexType, []view{codes}, places, 0) + arrayCopyBytes(from[0].text.dict.Data())
+		return gatherBytes(coded.IndexType, []view{codes}, places, 0) + arrayCopyBytes(from[0].text.dict)
 	}
 	rows := int64(len(places))
 	bytes := valuesBytes(typ, rows)

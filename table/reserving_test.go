@@ -1,7 +1,6 @@
 package table
 
 import (
-	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -41,7 +40,7 @@ func TestWhatIsGatheredTakesWhatWasReservedForIt(t *testing.T) {
 			decoded.Release()
 			kept.release()
 
-			coded, err := pick(t.Context(), from, batch, places)
+			coded, err := gatherChunk(t.Context(), from, batch.Schema(), columnsOf(batch), places)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,61 +52,4 @@ func TestWhatIsGatheredTakesWhatWasReservedForIt(t *testing.T) {
 		}
 		assertNothingTaken(t, ample())
 	})
-}
-
-func TestAnAggregationReservesEnoughForGroupsItHasNotSeen(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		schema := everyType()
-		a := Aggregate{
-			By: rapid.Permutation(columnNames(schema)).Draw(t, "by")[:rapid.IntRange(1, 3).Draw(t, "keys")],
-			Measures: []Measure{
-				{Func: Count}, {Func: Max, Column: "string"}, {Func: Min, Column: "coded"}, {Func: Mean, Column: "int8"},
-				{Func: Sum, Column: "float32"}, {Func: Max, Column: "date"},
-			},
-		}
-		groups, err := a.start(budget{limit: 1 << 30}, schema)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range rapid.IntRange(1, 10).Draw(t, "times") {
-			for _, batch := range drawBatches(t, schema) {
-				if batch.NumRows() == 0 {
-					continue
-				}
-				worst := groups.demand(batch).worst
-				if err := groups.addPiece(batch); err != nil {
-					t.Fatal(err)
-				}
-				if now := groups.demand(batch).now; now > worst {
-					t.Fatalf("reserved for %d bytes, and takes %d", worst, now)
-				}
-				batch.Release()
-			}
-		}
-	})
-}
-
-func TestTheStateOfManyGroupsIsEstimatedTightly(t *testing.T) {
-	groups, err := Aggregate{By: []string{"n"}, Measures: []Measure{{Func: Count}}}.start(budget{limit: 1 << 30}, numbers(1).Schema())
-	if err != nil {
-		t.Fatal(err)
-	}
-	batch := numbers(1 << 20)
-	defer batch.Release()
-	worst := []int64{}
-	for from := int64(0); from < batch.NumRows(); from += 4096 {
-		piece := batch.NewSlice(from, from+4096)
-		d := groups.demand(piece)
-		worst = append(worst, d.worst)
-		if err := groups.addPiece(piece); err != nil {
-			t.Fatal(err)
-		}
-		if now := groups.demand(piece).now; now > d.worst {
-			t.Fatalf("reserved for %d bytes, and takes %d", d.worst, now)
-		}
-		piece.Release()
-	}
-	if now := groups.demand(batch).now; slices.Max(worst) > 3*now {
-		t.Errorf("would have reserved %d bytes for what takes %d", slices.Max(worst), now)
-	}
 }

@@ -69,6 +69,16 @@ type Scan struct {
 	// Columns are the columns wanted, in this order. None means all.
 	Columns []string
 
+	// Prune is a condition, as in [Filter], that whatever comes behind the scan puts on its rows. Row groups
+	// of Parquet in which, by the statistics in the footer, no row meets it are not read, and then
+	// a row in them for which it has no value is no error. All rows of the others come, also those that do not meet
+	// it: a Filter with the same condition is still needed. Statistics are believed
+	// only where a wrong answer cannot come of them. For CSV it is an error.
+	Prune string
+
+	// Count, if not nil, counts row groups read and left out.
+	Count *ScanCount
+
 	// Rows is the most rows of a chunk. 0 means 65,536.
 	Rows int
 
@@ -107,7 +117,13 @@ func (s Scan) Schema() (*arrow.Schema, error) {
 		return nil, err
 	}
 	schema, _, err := s.open()
-	return schema, err
+	if err == nil {
+		_, err = s.pruning(schema)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return schema, nil
 }
 
 // Node returns a node that sends the chunks to out.
@@ -128,6 +144,10 @@ func (s Scan) run(ctx context.Context, out *sluice.Channel) error {
 	if err != nil {
 		return err
 	}
+	prune, err := s.pruning(schema)
+	if err != nil {
+		return err
+	}
 	readers, tickets := s.concurrency()
 	throttle, err := sluice.NewThrottle(out, tickets)
 	if err != nil {
@@ -137,7 +157,9 @@ func (s Scan) run(ctx context.Context, out *sluice.Channel) error {
 	if s.IsCSV() {
 		sent, err = s.runCSV(ctx, schema, paths, throttle, readers)
 	} else {
-		sent, err = newReading(ctx, schema, throttle, s.rows(), readers).run(paths)
+		r := newReading(ctx, schema, throttle, s.rows(), readers)
+		r.prune = prune
+		sent, err = r.run(paths)
 	}
 	if err != nil || sent > 0 {
 		return err

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -27,6 +28,7 @@ type reading struct {
 	ctx      context.Context
 	stop     context.CancelCauseFunc
 	schema   *arrow.Schema
+	prune    *pruning // nil if all row groups are read
 	throttle *sluice.Throttle
 	rows     int           // of a chunk, at most
 	readers  chan struct{} // holds one for each piece being read
@@ -61,6 +63,18 @@ type readable interface {
 type filePiece struct {
 	*pages.Piece
 	file *sharedFile
+}
+
+// Read reads the piece. Of a file that is being written to, that is the error, whatever else came of it.
+func (p filePiece) Read(ctx context.Context, mem memory.Allocator) (arrow.RecordBatch, error) {
+	batch, err := p.Piece.Read(ctx, mem)
+	if changed := p.file.Unchanged(); changed != nil {
+		if err == nil {
+			batch.Release()
+		}
+		return nil, changed
+	}
+	return batch, err
 }
 
 func (p filePiece) Release() {
@@ -110,6 +124,9 @@ func (r *reading) dealFile(path string) error {
 	}
 	defer file.release()
 	for g := range file.RowGroups() {
+		if r.prune.skips(file.File, g, fields) {
+			continue
+		}
 		if err := r.dealRowGroup(file, g, fields); err != nil {
 			return err
 		}
@@ -138,7 +155,7 @@ func (r *reading) dealRowGroup(file *sharedFile, g int, fields []int) error {
 		if group == nil { // only now: it reads from the file
 			if group, err = file.RowGroup(r.ctx, g, r.schema, fields); err != nil {
 				r.dismiss(ticket)
-				return err
+				return cmp.Or(file.Unchanged(), err)
 			}
 			r.pages.enter(group)
 		}

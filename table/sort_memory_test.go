@@ -138,7 +138,7 @@ func TestAggregatesOfTheFlightsRunInLittleMemory(t *testing.T) {
 		net := sluice.NewNetwork("test", sluice.WithMemory(r))
 		scanned, late, groups, top := net.Channel("scanned"), net.Channel("late"), net.Channel("groups"), net.Channel("top")
 		net.Node(Scan{Files: []string{path}, Rows: 16 << 10}.Node("scan", scanned))
-		net.Node(Filter{Column: "delay", Op: Greater, Value: 0}.Node("late", scanned, late))
+		net.Node(Filter{Where: "delay > 0"}.Node("late", scanned, late))
 		net.Node(Aggregate{By: []string{"origin"}, Measures: []Measure{{Func: Count}, {Func: Mean, Column: "delay"}}}.Node("by", late, groups))
 		net.Node(Sort{By: []SortKey{{Column: "count", Descending: true}}, Limit: 10}.Node("top", groups, top))
 		net.Node("sink", func(ctx context.Context) error {

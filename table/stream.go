@@ -11,7 +11,7 @@ import (
 )
 
 // reads is how all nodes of this package read: they work on what is in host memory.
-func reads(in *sluice.Channel) sluice.Port { return sluice.Reads(in).At(mem.Host) }
+func reads(in ...*sluice.Channel) sluice.Port { return sluice.Reads(in...).At(mem.Host) }
 
 // eachChunk calls do for every chunk of a stream and looks after what every node
 // must: the message is released, unless do passed it on; all chunks have the
@@ -34,20 +34,30 @@ func eachChunk(
 
 func oneChunk(m *sluice.Message, schema **arrow.Schema, do func(*sluice.Message, *Chunk) error) error {
 	defer m.Release()
-	chunk, err := sluice.Peek[*Chunk](m)
+	chunk, err := checkedChunk(m, schema)
 	if err != nil {
 		return err
+	}
+	return do(m, chunk)
+}
+
+// checkedChunk lends the chunk of a message, if it has the schema of the first, which it is if there is
+// none yet, and is in host memory.
+func checkedChunk(m *sluice.Message, schema **arrow.Schema) (*Chunk, error) {
+	chunk, err := sluice.Peek[*Chunk](m)
+	if err != nil {
+		return nil, err
 	}
 	if *schema == nil {
 		*schema = chunk.Schema()
 	}
 	if err := sameColumns(*schema, chunk.Schema()); err != nil {
-		return fmt.Errorf("chunk %d: %w", m.Seq(), err)
+		return nil, fmt.Errorf("chunk %d: %w", m.Seq(), err)
 	}
 	if err := chunk.Resident(); err != nil {
-		return fmt.Errorf("chunk %d: %w", m.Seq(), err)
+		return nil, fmt.Errorf("chunk %d: %w", m.Seq(), err)
 	}
-	return do(m, chunk)
+	return chunk, nil
 }
 
 // sameColumns compares names and types; whether a column may be null and what its

@@ -275,7 +275,7 @@ func TestChunksOfOtherColumnsEndTheNode(t *testing.T) {
 	b := batchOf(arrow.NewSchema([]arrow.Field{field("n", float64Type)}, nil), []any{1.0})
 	for name, node := range map[string]transform{
 		"filter": func(in, out *sluice.Channel) (string, func(context.Context) error, sluice.Port, sluice.Port) {
-			return Filter{Column: "n", Op: NotNull}.Node("node", in, out)
+			return Filter{Where: "n is not null"}.Node("node", in, out)
 		},
 		"aggregate": func(in, out *sluice.Channel) (string, func(context.Context) error, sluice.Port, sluice.Port) {
 			return Aggregate{By: []string{"n"}}.Node("node", in, out)
@@ -298,7 +298,7 @@ func TestAPayloadThatIsNoChunkEndsTheNode(t *testing.T) {
 		m := sluice.NewMessage(0, "text")
 		return in.Send(ctx, &m)
 	}, sluice.Writes(in))
-	net.Node(Filter{Column: "n", Op: NotNull}.Node("filter", in, out))
+	net.Node(Filter{Where: "n is not null"}.Node("filter", in, out))
 	net.Node("sink", func(ctx context.Context) error {
 		_, err := out.Recv(ctx)
 		return err
@@ -317,7 +317,7 @@ func TestNodesStopWhenNobodyWantsMore(t *testing.T) {
 	}
 	for name, node := range map[string]transform{
 		"filter": func(in, out *sluice.Channel) (string, func(context.Context) error, sluice.Port, sluice.Port) {
-			return Filter{Column: "n", Op: NotNull}.Node("node", in, out)
+			return Filter{Where: "n is not null"}.Node("node", in, out)
 		},
 		"aggregate": func(in, out *sluice.Channel) (string, func(context.Context) error, sluice.Port, sluice.Port) {
 			return Aggregate{By: []string{"n"}}.Node("node", in, out)

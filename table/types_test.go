@@ -15,7 +15,7 @@ func TestColumnsThatNodesCannotCarryAreNamed(t *testing.T) {
 	} {
 		schema := arrow.NewSchema([]arrow.Field{field("x", typ)}, nil)
 		want := `column "x" has type ` + typ.String() + ", which is not supported"
-		_, filter := Filter{Column: "x", Op: NotNull}.Schema(schema)
+		_, filter := Filter{Where: "x is not null"}.Schema(schema)
 		_, aggregate := Aggregate{By: []string{"x"}}.Schema(schema)
 		_, sort := Sort{By: []SortKey{{Column: "x"}}}.Schema(schema)
 		_, print := Print{}.Schema(schema)

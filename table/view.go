@@ -8,7 +8,8 @@ import (
 )
 
 // A view is an array opened for loops: its offset and dictionary taken care of
-// once rather than row by row. It borrows the array.
+// once rather than row by row. It borrows the array, of which it asks only what that does not find
+// out when it is first asked, because goroutines may share a batch.
 type view struct {
 	array  arrow.Array
 	layout layout
@@ -23,8 +24,8 @@ type view struct {
 
 // text is a column of strings: values, and which of them each row has.
 type text struct {
-	codes   []int32     // nil if row i has value i
-	dict    arrow.Array // the dictionary, nil if there is none
+	codes   []int32         // nil if row i has value i
+	dict    arrow.ArrayData // the dictionary, nil if there is none
 	values  []byte
 	offsets []int32
 }
@@ -36,9 +37,7 @@ func newView(a arrow.Array) view {
 		v.valid, v.offset = make([]byte, bitutil.BytesForBits(int64(v.rows))), 0
 		return v
 	}
-	if a.NullN() > 0 {
-		v.valid, v.offset = a.NullBitmapBytes(), a.Data().Offset()
-	}
+	v.valid, v.offset = validOf(a.Data())
 	switch v.layout {
 	case layoutDecimal:
 		v.decimals = fixed[decimal128.Num](a)
@@ -51,22 +50,22 @@ func newView(a arrow.Array) view {
 func (v *view) openText() {
 	coded, ok := v.array.(*array.Dictionary)
 	if !ok {
-		v.text.offsets, v.text.values = textOf(v.array)
+		v.text.offsets, v.text.values = textOf(v.array.Data())
 		return
 	}
-	v.text.dict = coded.Dictionary()
+	v.text.dict = coded.Data().Dictionary()
 	v.text.offsets, v.text.values = textOf(v.text.dict)
 	v.text.codes = codesOf(coded)
-	if v.text.dict.NullN() > 0 {
-		v.hideNullEntries(coded)
+	if entries, offset := validOf(v.text.dict); entries != nil {
+		v.hideNullEntries(coded, entries, offset)
 	}
 }
 
 // hideNullEntries makes rows null whose dictionary entry is.
-func (v *view) hideNullEntries(coded *array.Dictionary) {
+func (v *view) hideNullEntries(coded *array.Dictionary, entries []byte, offset int) {
 	valid := make([]byte, bitutil.BytesForBits(int64(v.rows)))
 	for i := range v.rows {
-		if coded.IsValid(i) && v.text.dict.IsValid(int(v.text.codes[i])) {
+		if coded.IsValid(i) && bitutil.BitIsSet(entries, offset+int(v.text.codes[i])) {
 			bitutil.SetBit(valid, i)
 		}
 	}
@@ -88,16 +87,24 @@ func codesOf(coded *array.Dictionary) []int32 {
 	return codes
 }
 
-// textOf returns where each string of the array ends and begins, and the bytes.
-func textOf(a arrow.Array) (offsets []int32, values []byte) {
-	buffers := a.Data().Buffers()
-	if a.Len() == 0 || buffers[1] == nil {
-		return make([]int32, a.Len()+1), nil
+// validOf returns the bitmap of what is not null, nil if nothing is known to be.
+func validOf(data arrow.ArrayData) (bitmap []byte, offset int) {
+	if data.NullN() == 0 || len(data.Buffers()) == 0 || data.Buffers()[0] == nil {
+		return nil, 0
+	}
+	return data.Buffers()[0].Bytes(), data.Offset()
+}
+
+// textOf returns where each string of an array ends and begins, and the bytes.
+func textOf(data arrow.ArrayData) (offsets []int32, values []byte) {
+	buffers := data.Buffers()
+	if data.Len() == 0 || buffers[1] == nil {
+		return make([]int32, data.Len()+1), nil
 	}
 	if buffers[2] != nil {
 		values = buffers[2].Bytes()
 	}
-	return arrow.GetOffsets[int32](a.Data(), 1), values
+	return arrow.GetOffsets[int32](data, 1), values
 }
 
 func (v *view) null(row int) bool {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,7 +21,8 @@ type runCommand struct {
 	jobFlags
 	deviceFlags
 	memoryFlags
-	Format rowFormat `placeholder:"FORMAT" help:"How to print rows: table, csv, or json with one object per line. Default is what the job says, or table."`
+	Workers int       `placeholder:"N" help:"How many goroutines a node computes with, if its settings do not say. Default is what the job says, or one for each processor."`
+	Format  rowFormat `placeholder:"FORMAT" help:"How to print rows: table, csv, or json with one object per line. Default is what the job says, or table."`
 }
 
 // rowFormat is how to print rows, empty if the job is to say.
@@ -65,6 +68,9 @@ when the job or the command line is wrong, and 130 after Ctrl-C.`
 }
 
 func (c *runCommand) Run(ctx context.Context, std streams, has offer) error {
+	if c.Workers < 0 {
+		return usageError{fmt.Sprintf("--workers %d: it cannot be negative", c.Workers)}
+	}
 	job, err := c.load(ctx, std.in, has.kinds)
 	if err != nil {
 		return err
@@ -81,6 +87,7 @@ func (c *runCommand) Run(ctx context.Context, std streams, has offer) error {
 	if err != nil {
 		return errors.Join(err, closeDevice(ctx, device))
 	}
+	defer limitHeap(memory)()
 	err = c.runIn(ctx, memory, job, std, log)
 	if c.Stats {
 		showMemory(std.err, memory)
@@ -95,18 +102,30 @@ func (c *runCommand) Run(ctx context.Context, std streams, has offer) error {
 	return err
 }
 
+// showRowGroups says how many row groups each scan of Parquet has read, and how many it did not have to.
+func showRowGroups(out io.Writer, counts map[string]*table.ScanCount) {
+	for _, node := range slices.Sorted(maps.Keys(counts)) {
+		_, _ = fmt.Fprintf(out, "row groups of %s: %d read, %d skipped\n", node, counts[node].Read(), counts[node].Skipped())
+	}
+}
+
 // runIn runs a job that was checked.
 func (c *runCommand) runIn(ctx context.Context, memory *mem.Resource, job *plan.Job, std streams, log *slog.Logger) error {
 	out := newPatientWriter(ctx, std.out)
 	defer out.close()
+	rowGroups := make(map[string]*table.ScanCount)
 	network, err := job.Network(plan.Env{
 		Stdout: out,
 		Format: table.Format(c.Format),
-		Memory: memory,
+		Memory: memory, Workers: c.Workers, RowGroups: rowGroups,
 		Logger: log,
 	})
 	if err != nil {
 		return err
 	}
-	return job.Locate(network.Run(ctx))
+	err = job.Locate(network.Run(ctx))
+	if c.Stats {
+		showRowGroups(std.err, rowGroups)
+	}
+	return err
 }

@@ -125,7 +125,7 @@ func fits(c *constant, typ arrow.DataType) bool {
 		return ok && own.Scale <= s && own.Precision-own.Scale <= p-s
 	case classText, classBinary:
 		return classOf(c.typ) == classText
-	case classDate, classTimestamp, classDuration:
+	case classDate, classTimestamp, classDuration, classTime:
 		if classOf(c.typ) == classText {
 			return true // whether it can be read is for to to say
 		}
@@ -194,7 +194,7 @@ func (b *binder) literalTo(c *constant, typ arrow.DataType) node {
 		_, scale := digitsOf(typ)
 		unscaled := new(big.Rat).Mul(c.exact, new(big.Rat).SetInt(powerOfTen(scale)))
 		return newConstant(c.span, typ, &vector{decimals: []decimal128.Num{decimal128.FromBigInt(unscaled.Num())}}, false)
-	case classDate, classTimestamp, classDuration:
+	case classDate, classTimestamp, classDuration, classTime:
 		n, err := parseTimeText(typ, c.text)
 		if err != nil && classOf(c.typ) != classText {
 			return nil

@@ -145,7 +145,7 @@ func (c *columnRef) load(col *column, r *register, first, n int) {
 		widen[int8](r, col, first, n)
 	case arrow.INT16:
 		widen[int16](r, col, first, n)
-	case arrow.INT32, arrow.DATE32:
+	case arrow.INT32, arrow.DATE32, arrow.TIME32:
 		widen[int32](r, col, first, n)
 	case arrow.UINT8:
 		widen[uint8](r, col, first, n)
@@ -153,7 +153,7 @@ func (c *columnRef) load(col *column, r *register, first, n int) {
 		widen[uint16](r, col, first, n)
 	case arrow.UINT32:
 		widen[uint32](r, col, first, n)
-	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION:
+	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION, arrow.TIME64:
 		r.ints = fixed[int64](col.array)[first : first+n]
 	case arrow.UINT64:
 		r.uints = fixed[uint64](col.array)[first : first+n]

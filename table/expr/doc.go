@@ -46,7 +46,8 @@
 // # Types
 //
 // Texts with a dictionary are texts. A number or text that is written in an expression becomes what
-// stands beside it, if that can have it exactly: 1 a uint8, 10.25 a decimal, '2001-03-31' a date.
+// stands beside it, if that can have it exactly: 1 a uint8, 10.25 a decimal, '2001-03-31' a date, '17:05' a
+// time of day.
 //
 //	integer + - * // % integer      int64; uint64 if one is a uint64 and the other unsigned, or written and not negative
 //	decimal + - decimal             as many digits behind the point as the one that has more
@@ -66,7 +67,8 @@
 // Decimals have at most 38 digits and are exact. Timestamps with a time zone are instants, and their
 // parts, truncations, days and months are those of their zone's clocks; such without a zone are what a
 // clock shows, and do not compare with the others before they are cast. An interval of days or months
-// moves the clock, elsewhere a day is 24 hours.
+// moves the clock, elsewhere a day is 24 hours. Times of day can be compared and chosen between, and
+// become texts; they are not calculated with.
 //
 // # Nulls
 //

@@ -181,7 +181,7 @@ func (o *output) fill(e *Evaluator, rows int) error {
 func (o *output) place(root *register, first, n int) {
 	bytes := o.values.Bytes()
 	switch o.of.typ.ID() {
-	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION:
+	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION, arrow.TIME64:
 		root.own.ints = arrow.GetData[int64](bytes)[first : first+n]
 	case arrow.UINT64:
 		root.own.uints = arrow.GetData[uint64](bytes)[first : first+n]
@@ -202,7 +202,7 @@ func (o *output) store(v *vector, first, n int) {
 		storeNarrow[int8](bytes, first, v.ints[:n])
 	case arrow.INT16:
 		storeNarrow[int16](bytes, first, v.ints[:n])
-	case arrow.INT32, arrow.DATE32:
+	case arrow.INT32, arrow.DATE32, arrow.TIME32:
 		storeNarrow[int32](bytes, first, v.ints[:n])
 	case arrow.UINT8:
 		storeNarrow[uint8](bytes, first, v.ints[:n])
@@ -210,7 +210,7 @@ func (o *output) store(v *vector, first, n int) {
 		storeNarrow[uint16](bytes, first, v.ints[:n])
 	case arrow.UINT32:
 		storeNarrow[uint32](bytes, first, v.ints[:n])
-	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION:
+	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION, arrow.TIME64:
 		keep(arrow.GetData[int64](bytes)[first:], v.ints[:n])
 	case arrow.UINT64:
 		keep(arrow.GetData[uint64](bytes)[first:], v.uints[:n])

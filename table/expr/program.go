@@ -101,3 +101,13 @@ func (p *Program) Columns() []int {
 	}
 	return columns
 }
+
+// Column returns the number of the column that the expression is, false if it is more than the name of
+// one.
+func (p *Program) Column() (column int, ok bool) {
+	c, ok := p.root.(*columnRef)
+	if !ok {
+		return 0, false
+	}
+	return p.columns[c.column].index, true
+}

@@ -39,6 +39,10 @@ func appendValue(into []byte, typ arrow.DataType, z *zone, v *vector, row int) [
 		return appendTimestamp(into, v.ints[row], unitOf(typ), z)
 	case classDuration:
 		return appendDuration(into, v.ints[row], perSecond(unitOf(typ)))
+	case classTime:
+		per := perSecond(unitOf(typ))
+		second, rest := floorDiv(v.ints[row], per)
+		return appendTimeOfDay(into, second, rest, per)
 	case classText, classBinary:
 		return append(into, v.texts[row]...)
 	default:
@@ -73,9 +77,7 @@ func appendTimestamp(into []byte, t int64, unit arrow.TimeUnit, z *zone) []byte 
 	}
 	days, ofDay := floorDiv(second+offset, secondsPerDay)
 	into = append(appendDate(into, days), ' ')
-	into = append(appendPadded(into, ofDay/3600, 2), ':')
-	into = append(appendPadded(into, ofDay/60%60, 2), ':')
-	into = appendFraction(appendPadded(into, ofDay%60, 2), rest, per)
+	into = appendTimeOfDay(into, ofDay, rest, per)
 	switch {
 	case z == nil:
 		return into
@@ -87,6 +89,13 @@ func appendTimestamp(into []byte, t int64, unit arrow.TimeUnit, z *zone) []byte 
 		into = append(into, '+')
 	}
 	return appendPadded(append(appendPadded(into, offset/3600, 2), ':'), offset/60%60, 2)
+}
+
+// appendTimeOfDay appends 17:05:00.5 of seconds and what there is of one more.
+func appendTimeOfDay(into []byte, second, rest, per int64) []byte {
+	into = append(appendPadded(into, second/3600, 2), ':')
+	into = append(appendPadded(into, second/60%60, 2), ':')
+	return appendFraction(appendPadded(into, second%60, 2), rest, per)
 }
 
 // appendFraction appends the digits behind the point of a second that are not zero at the end.

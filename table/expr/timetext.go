@@ -16,14 +16,15 @@ func loadZone(name string) (*time.Location, error) {
 }
 
 var (
-	errDate     = errors.New("want a date like '2001-03-31'")
-	errTime     = errors.New("want a time like '2001-03-31 17:05:00'")
-	errNoZone   = errors.New("the other side has no time zone; write the time without one")
-	errFraction = errors.New("has more digits behind the second than the other side can tell apart")
-	errRange    = errors.New("is beyond the times that the other side can have")
+	errDate      = errors.New("want a date like '2001-03-31'")
+	errTimeOfDay = errors.New("want a time of day like '17:05:00'")
+	errTime      = errors.New("want a time like '2001-03-31 17:05:00'")
+	errNoZone    = errors.New("the other side has no time zone; write the time without one")
+	errFraction  = errors.New("has more digits behind the second than the other side can tell apart")
+	errRange     = errors.New("is beyond the times that the other side can have")
 )
 
-// parseTimeText reads a date, timestamp or duration as a type holds it. A time without a zone is in
+// parseTimeText reads a date, timestamp, duration or time of day as a type holds it. A time without a zone is in
 // that of the type.
 func parseTimeText(typ arrow.DataType, text string) (int64, error) {
 	switch typ := typ.(type) {
@@ -49,8 +50,24 @@ func parseTimeText(typ arrow.DataType, text string) (int64, error) {
 			return 0, err
 		}
 		return i.ticks(typ.Unit)
+	case *arrow.Time32Type, *arrow.Time64Type:
+		return timeOfDay(text, unitOf(typ))
 	}
 	return 0, errTime
+}
+
+// timeOfDay reads 17:05, 17:05:00 or 17:05:00.25.
+func timeOfDay(text string, unit arrow.TimeUnit) (int64, error) {
+	var t writtenTime
+	if !t.readClock(text) || t.zoned {
+		return 0, fmt.Errorf("%w, not %s", errTimeOfDay, quote(text))
+	}
+	per := perSecond(unit)
+	step := int64(time.Second) / per
+	if t.nanos%step != 0 {
+		return 0, fmt.Errorf("%s %w", quote(text), errFraction)
+	}
+	return t.second*per + t.nanos/step, nil
 }
 
 // timestampOf reads a time of a zone, nil for none.

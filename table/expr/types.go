@@ -27,6 +27,7 @@ const (
 	classDate
 	classTimestamp
 	classDuration
+	classTime // of day
 	classText
 	classBinary
 )
@@ -49,6 +50,8 @@ func classOf(typ arrow.DataType) class {
 		return classTimestamp
 	case id == arrow.DURATION:
 		return classDuration
+	case id == arrow.TIME32 || id == arrow.TIME64:
+		return classTime
 	case id == arrow.STRING:
 		return classText
 	case id == arrow.BINARY:
@@ -69,7 +72,7 @@ func formOf(typ arrow.DataType) form {
 			return formUint
 		}
 		return formInt
-	case classDate, classTimestamp, classDuration:
+	case classDate, classTimestamp, classDuration, classTime:
 		return formInt
 	case classFloat:
 		return formFloat
@@ -191,12 +194,16 @@ func parseUnit(text string) (arrow.TimeUnit, error) {
 	return 0, fmt.Errorf("unknown unit of time %q; there are s, ms, us and ns", text)
 }
 
-// unitOf returns the unit of a timestamp or a duration.
+// unitOf returns the unit of a timestamp, a duration or a time of day.
 func unitOf(typ arrow.DataType) arrow.TimeUnit {
 	switch typ := typ.(type) {
 	case *arrow.TimestampType:
 		return typ.Unit
 	case *arrow.DurationType:
+		return typ.Unit
+	case *arrow.Time32Type:
+		return typ.Unit
+	case *arrow.Time64Type:
 		return typ.Unit
 	}
 	return arrow.Second

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
@@ -38,12 +39,13 @@ type Field struct {
 // File is an open Parquet file. Its methods may be used by several goroutines at
 // once, except Close.
 type File struct {
-	path   string
-	in     *os.File
-	size   int64
-	meta   format.FileMetaData
-	fields []Field
-	leaves []int // of each field, its column chunk in a row group; -1 if nested
+	path     string
+	in       *os.File
+	size     int64 // when it was opened
+	modified time.Time
+	meta     format.FileMetaData
+	fields   []Field
+	leaves   []int // of each field, its column chunk in a row group; -1 if nested
 }
 
 // Open reads the footer of a file. Errors name the file. The caller closes it.
@@ -68,7 +70,7 @@ func (f *File) open() (err error) {
 	if info.IsDir() {
 		return errors.New("is a directory")
 	}
-	f.size = info.Size()
+	f.size, f.modified = info.Size(), info.ModTime()
 	footer, err := f.footer()
 	if err != nil {
 		return err
@@ -223,6 +225,20 @@ func (f *File) RowGroups() int { return len(f.meta.RowGroups) }
 
 // Rows returns how many rows row group g has.
 func (f *File) Rows(g int) int64 { return f.meta.RowGroups[g].NumRows }
+
+// Unchanged returns an error if the file was written to since it was opened: what was read of it
+// meanwhile may be neither what it was nor what it is, and not every page has a checksum. A file
+// that was deleted, or replaced by another, is still the one that was opened.
+func (f *File) Unchanged() error {
+	info, err := f.in.Stat()
+	if err == nil && (info.Size() != f.size || !info.ModTime().Equal(f.modified)) {
+		err = errors.New("the file was changed while it was read")
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	return nil
+}
 
 // Close closes the file. Batches read from it stay valid.
 func (f *File) Close() error { return f.in.Close() }
