@@ -53,10 +53,10 @@ func TestDocumentationShowsExamplesThatRun(t *testing.T) {
 	}
 	blocks := 0
 	for _, file := range append(files, "README.md") {
-		for block := range strings.SplitSeq(read(t, file), "```go\n") {
+		for _, block := range strings.Split(read(t, file), "```go\n")[1:] {
 			block, _, found := strings.Cut(block, "```\n")
 			if !found {
-				continue // what comes before the first block
+				t.Errorf("%s has a block that does not end", file)
 			}
 			blocks++
 			code := strings.TrimSuffix(strings.TrimPrefix(block, "func main() {\n"), "}\n")
