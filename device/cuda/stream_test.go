@@ -54,8 +54,8 @@ func TestAnEventThatHasCompletedCompletesAllBeforeIt(t *testing.T) {
 			t.Errorf("event %d: %v, %v", i, done, err)
 		}
 	}
-	if n := sim.Calls("cuEventQuery") - asked; n != 1 {
-		t.Errorf("the driver was asked %d times, the first said all", n)
+	if n := sim.Calls("cuEventQuery") - asked; n > 1 { // none, if somebody else has asked before
+		t.Errorf("the driver was asked %d times, though the first answer says all", n)
 	}
 	errIs(t, s.Free(b), nil)
 }
