@@ -160,5 +160,8 @@ func (c *Chunk) free() {
 func (c *Chunk) Content() mem.Content {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.own != nil && c.mu.batch != nil && !c.mu.content.Spillable && !c.mu.moving && !c.mu.shared && !c.mu.released {
+		c.mu.content = mem.ContentOf(c.mu.buffers...) // what was shared when it was made may be its alone by now
+	}
 	return c.mu.content
 }
