@@ -32,6 +32,13 @@ const (
 	laterLook = 10 * time.Millisecond
 )
 
+// What was of no use is not tried again before so many times as long as it took, up to the most: a disk
+// that fails must not keep the process computing, which nobody could tell from one that gets on.
+const (
+	restAfter = 32
+	mostRest  = standstill / 4
+)
+
 func (s *spiller) init() {
 	s.nudged = make(chan struct{}, 1)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -96,16 +103,18 @@ func (p *pool) relief() {
 		if !waiting {
 			return
 		}
+		began := time.Now()
 		if p.sweepFrees() || p.measure() || p.makeRoom(lacking) {
 			p.movedOn()
 			look = firstLook
 			continue
 		}
+		rest := min(restAfter*time.Since(began), mostRest)
 		if p.progress() {
 			look = firstLook
 			continue
 		}
-		timer.Reset(look)
+		timer.Reset(max(look, rest))
 		select {
 		case <-p.spilling.nudged:
 		case <-timer.C:

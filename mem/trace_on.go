@@ -4,7 +4,7 @@ package mem
 
 import (
 	"fmt"
-	"runtime/debug"
+	"runtime"
 	"strings"
 	"sync"
 )
@@ -13,35 +13,62 @@ import (
 type trace struct {
 	mu struct {
 		sync.Mutex
-		born, died []byte
+		born, died site
 	}
 }
 
+// A site is the calls that led there. Their names are looked up only when somebody wants to read
+// them: that takes several times as long as to allocate.
+type site struct {
+	calls [24]uintptr // without those that led to these
+	n     int
+}
+
+// here is the site of what calls its caller.
+func here() (s site) {
+	s.n = runtime.Callers(3, s.calls[:])
+	return s
+}
+
+func (s *site) String() string {
+	if s.n == 0 {
+		return "nowhere\n"
+	}
+	var text strings.Builder
+	frames := runtime.CallersFrames(s.calls[:s.n])
+	for more := true; more; {
+		var at runtime.Frame
+		at, more = frames.Next()
+		fmt.Fprintf(&text, "%s\n\t%s:%d\n", at.Function, at.File, at.Line)
+	}
+	return text.String()
+}
+
 func (t *trace) allocated() {
-	stack := debug.Stack()
+	at := here()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mu.born = stack
+	t.mu.born = at
 }
 
 func (t *trace) released() {
-	stack := debug.Stack()
+	at := here()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mu.died = stack
+	t.mu.died = at
 }
 
 // story tells of a buffer that was released.
 func (t *trace) story() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return fmt.Sprintf("\nallocated at\n%s\nreleased at\n%s", t.mu.born, t.mu.died)
+	return fmt.Sprintf("\nallocated at\n%s\nreleased at\n%s", &t.mu.born, &t.mu.died)
 }
 
 func (t *trace) birth() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(t.mu.born)
+	return t.mu.born.String()
 }
 
 // allocations remembers where what is live on an account was allocated. It has a lock of
