@@ -9,6 +9,28 @@ import (
 	"github.com/seed14ed4225/sluice/plan"
 )
 
+// everyKind is a job with all kinds and most settings.
+const everyKind = `
+params: {condition: x > 0}
+workers: 2
+nodes:
+  csv: {kind: scan, files: [a.csv, "-"], format: csv, delimiter: ";", header: false, names: [x, y], types: {x: "decimal(12, 2)"}, null_text: [NA, "-"], on_error: null, rows: 10, tickets: 2, out: [a]}
+  parquet: {kind: scan, files: "*.parquet", columns: x, out: b}
+  both: {kind: union, in: [a, b], out: c}
+  keep: {kind: filter, in: c, where: "${condition} and x not in (1, 2.5)", workers: 3, out: d}
+  made: {kind: project, in: d, columns: ["*"], compute: {y: "case when x > 1 then cast(x as int32) else -1 end", "a b": "date '2001-03-31' - interval '1 day'"}, out: e}
+  sums: {kind: aggregate, in: e, by: [x, "a b"], compute: {n: count, m: "count(distinct ` + "`a b`" + `)", s: stddev_pop(y)}, out: f}
+  ones: {kind: distinct, in: f, by: x, out: g}
+  other: {kind: scan, files: b.parquet, out: h}
+  joined: {kind: join, in: [g, h], on: ["x = y", z], type: full, where: length(t) > 1, suffix: _2, out: i}
+  order: {kind: sort, in: i, by: [x desc nulls first, y], limit: 3, out: j}
+  first: {kind: limit, in: j, rows: 2, offset: 1, out: k}
+  save: {kind: write, in: k, file: c.parquet, overwrite: true, compression: zstd, row_group_rows: 10, row_group_bytes: 1MiB}
+  show: {kind: print, in: l, format: json}
+  more: {kind: scan, files: c, out: l}
+channels: {a: {slots: 3, bytes: 1MiB, shared: true}}
+`
+
 // FuzzParse reads any text as a job. Whatever it is, the answer is a job that
 // can be made into a network, or errors that each have a place in the text.
 func FuzzParse(f *testing.F) {
@@ -23,7 +45,19 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(src, "top", "[1, 2]")
 	}
-	f.Add([]byte(good), "files", "*.parquet")
+	page, err := os.ReadFile("../docs/jobs.md")
+	if err != nil {
+		f.Fatal(err)
+	}
+	_, whole, _ := strings.Cut(string(page), "```yaml\n")
+	whole, _, _ = strings.Cut(whole, "```")
+	f.Add([]byte(whole), "minutes", "5) or (delay > 1")
+	for _, src := range []string{whole, everyKind} {
+		if _, err := plan.Parse("job.yaml", []byte(src), nil); err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Add([]byte(everyKind), "condition", "x like 'a%' escape '!' or y is null")
 	f.Add([]byte(good+"device: cuda:1\n"), "", "")
 	f.Add([]byte(good+"memory: {device: 1GiB, pinned: 10%, host: unlimited, disk: 20GB, spill_dir: \"${temp_dir}/x\", compress: zstd}\n"), "", "")
 	f.Add([]byte(bomb()), "p0", "{a: b}")
