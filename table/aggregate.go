@@ -88,8 +88,8 @@ type Aggregate struct {
 	By       []string
 	Measures []Measure
 
-	// Workers is how many goroutines compute at once; 0 is as many as Go uses processors.
-	// There are fewer if the limit of host memory is less than 4 MiB for each.
+	// Workers is how many goroutines compute at once. 0 means one for each processor (GOMAXPROCS).
+	// There are never more than the limit of host memory has 8 MiB for.
 	Workers int
 }
 

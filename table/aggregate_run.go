@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -43,9 +42,6 @@ type aggregation struct {
 // for nearly every row.
 const largestTable = 256 << 20
 
-// leastPerWorker is the limit for each worker, below which there are fewer of them.
-const leastPerWorker = 4 << 20
-
 // A groupingJob is what a node is asked for.
 type groupingJob struct {
 	name    string
@@ -60,11 +56,7 @@ func (j groupingJob) start(ctx context.Context, in *arrow.Schema, out *sluice.Ch
 		return nil, err
 	}
 	run := &aggregation{budget: budgetOf(ctx), plan: plan, out: out}
-	workers := j.workers
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	workers = int(max(1, min(int64(workers), run.limit/leastPerWorker)))
+	workers := run.workersFor(j.workers)
 	bound := min(run.held()/int64(workers*(1+len(plan.distinct))), largestTable)
 	run.groups = newGrouping(ctx, j.name, plan.groupPlan, run.budget, workers, bound)
 	for i, inner := range plan.distinct {

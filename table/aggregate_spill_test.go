@@ -134,8 +134,7 @@ func TestAnAggregateOfMoreGroupsThanFitSpillsThem(t *testing.T) {
 		rows    repeating
 	}{
 		{1, 1 << 20, repeating{4_000, 3}}, // partitions that do not fit either
-		{2, 8 << 20, repeating{30_000, 2}},
-		{4, 16 << 20, repeating{60_000, 1}},
+		{2, 2 * workerMemory, repeating{50_000, 2}},
 	} {
 		t.Run(fmt.Sprintf("%d workers", tt.workers), func(t *testing.T) {
 			r := newResource(t, tt.limit)

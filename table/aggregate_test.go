@@ -362,6 +362,9 @@ func TestTheMeanOfNegativeIntegersIsNotLostInTwosComplement(t *testing.T) {
 }
 
 func TestManyGroupsComeInChunksOfBoundedRows(t *testing.T) {
+	if raceDetector {
+		t.Skip("takes a quarter of a minute under the race detector, where others have several workers")
+	}
 	const groups = chunkRows + 100
 	schema := arrow.NewSchema([]arrow.Field{field("n", int64Type), field("text", stringType)}, nil)
 	var batches []arrow.RecordBatch

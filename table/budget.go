@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"math"
+	"runtime"
 
 	"github.com/seed14ed4225/sluice/mem"
 )
@@ -36,6 +37,19 @@ func (b budget) held() int64 { return b.limit / 4 }
 // not depend on how large it is; but the smaller a part of the limit it is, the more runs are
 // merged at a time.
 func (b budget) piece() int64 { return min(max(b.limit/256, min(b.limit/128, 64<<10)), 1<<20) }
+
+// workerMemory is what a limit has to have for each worker of a node, so that what all of them work
+// on, and make of it, has room.
+const workerMemory = 8 << 20
+
+// workersFor returns how many workers there are to be, of those asked for: no more than have room for
+// what each holds. 0 asks for as many as there are processors.
+func (b budget) workersFor(asked int) int {
+	if asked == 0 {
+		asked = runtime.GOMAXPROCS(0)
+	}
+	return int(max(1, min(int64(asked), b.limit/workerMemory)))
+}
 
 // reserve waits for n bytes of host memory. Nodes hold no other reservation meanwhile.
 func (b budget) reserve(ctx context.Context, n int64) (*mem.Reservation, error) {

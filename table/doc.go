@@ -46,10 +46,25 @@
 // In a network with a [mem.Resource] ([sluice.WithMemory]) nodes stay within its limit of host
 // memory. They reserve what they are going to make before they make it, and wait if it is not there;
 // chunks that wait in channels meanwhile may be spilled, and come back when a node receives
-// them. Nodes hold nothing else that cannot be spilled but the chunk they work on, and
-// what their documentation says: [Aggregate] its groups, [Sort] a part of its rows, [Write] those
-// of a row group, [Scan] a block of CSV. A limit of host memory of some sixteen times a chunk is comfortable; with [Scan].Rows chunks can
-// be made smaller.
+// them. A limit of host memory of some sixteen times a chunk is comfortable; with [Scan].Rows
+// chunks can be made smaller.
+//
+// All nodes work on tables of any size. This is what each of them holds that cannot be spilled, in parts
+// of the limit where a part is named:
+//
+//   - [Scan] holds the chunks that it reads, one for each ticket, and of CSV a block of text for each file.
+//   - [Filter], [Project]: for each worker a chunk, and what they make of it.
+//   - [Limit], [Union] and [Print]: the chunk that passes.
+//   - [Aggregate], [Distinct]: tables of groups, a quarter in all.
+//   - [Join]: an eighth for the table of one side, or of a partition of it.
+//   - [Sort]: a quarter for the rows that it collects or merges.
+//   - [Write]: an eighth for the rows of a row group, and as much again to encode it.
+//
+// What does not fit that waits where it can be spilled: groups and joined rows in partitions by
+// the hash of their keys, sorted rows in runs. None of these nodes takes more for a longer
+// table, but a few hundred bytes of the Go heap for each piece on disk, which is not counted: about 100 MiB
+// beside the limit is what a process needs for everything else, if [runtime/debug.SetMemoryLimit]
+// keeps the Go heap near the limit, as the sluice command does.
 //
 // Without a resource, memory is that of Arrow's Go allocator, and nothing is counted.
 //

@@ -75,7 +75,8 @@ type Join struct {
 	Using  bool   // keys of one name are one column of the result
 	Suffix string // "" means "_right"
 
-	Workers int // how many compute at once; 0 means as many as there are processors
+	// Workers is as in [Aggregate].
+	Workers int
 }
 
 // Schema returns the columns of the result for those of the left and right input. An error says

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -40,17 +39,10 @@ type joining struct {
 	}
 }
 
-// workerMemory is what a limit has to have for each worker, so that the chunks of all of them have room.
-const workerMemory = 8 << 20
-
 func newJoining(ctx context.Context, join Join, name string, in [2]*sluice.Channel, out *sluice.Channel) *joining {
 	j := &joining{join: join, name: name, in: in, out: out, budget: budgetOf(ctx)}
 	j.keeper = keeper{ctx: ctx, from: j.budget.from, name: fmt.Sprintf("rows of node %q", name)}
-	j.workers = join.Workers
-	if j.workers == 0 {
-		j.workers = runtime.GOMAXPROCS(0)
-	}
-	j.workers = int(max(1, min(int64(j.workers), j.budget.limit/workerMemory)))
+	j.workers = j.budget.workersFor(join.Workers)
 	j.share = j.budget.limit / 8
 	j.piece = max(1, j.budget.chunk()/int64(j.workers))
 	j.most = int(max(1, min(chunkRows, j.piece/16)))

@@ -97,11 +97,17 @@ func keepRows(ctx context.Context, m *sluice.Message, chunk *Chunk, from, to int
 	if from == 0 && to == chunk.Rows() {
 		return nil
 	}
+	return gatherRows(ctx, m, chunk, chunk.Schema(), from, to)
+}
+
+// gatherRows replaces the chunk of a message by a copy of its rows, of a schema that has its
+// columns, with or without their dictionaries.
+func gatherRows(ctx context.Context, m *sluice.Message, chunk *Chunk, schema *arrow.Schema, from, to int) error {
 	places := make([]place, to-from)
 	for i := range places {
 		places[i] = place{row: uint32(from + i)}
 	}
-	part, err := gatherChunk(ctx, budgetOf(ctx), chunk.Schema(), columnsOf(chunk.Batch()), places)
+	part, err := gatherChunk(ctx, budgetOf(ctx), schema, columnsOf(chunk.Batch()), places)
 	if err != nil {
 		return err
 	}

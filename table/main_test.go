@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"sync"
@@ -13,6 +14,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if raceDetector || debugBuild { // which take several times as long; -rapid.checks says otherwise
+		if err := flag.Set("rapid.checks", "30"); err != nil {
+			panic(err)
+		}
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		for _, r := range []*mem.Resource{tight(), little(), ample()} {
 			if err := r.Close(context.Background()); err != nil {

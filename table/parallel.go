@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -79,15 +78,6 @@ func newLinks() links { return links{make(chan struct{}), make(chan struct{})} }
 type turn struct {
 	wait links // of the chunk
 	done links // of the one after it
-}
-
-// workersFor returns how many workers there are to be, of those asked for: no more than have room for what
-// each holds.
-func (b budget) workersFor(asked int) int {
-	if asked == 0 {
-		asked = runtime.GOMAXPROCS(0)
-	}
-	return int(max(1, min(int64(asked), b.limit/workerMemory)))
 }
 
 // runInTurn runs a node until its input ends. If nothing at all was sent, it sends a chunk without

@@ -376,7 +376,10 @@ func TestAPartitionerNamesWhatItCannotSplit(t *testing.T) {
 // Rows outnumber what fits by far, text in dictionaries among them, and two producers split at once.
 func TestPartitionsLargerThanMemoryComeOutWhole(t *testing.T) {
 	r := newResource(t, 1<<20)
-	const rows, chunks = 4096, 64
+	rows, chunks := 4096, 64
+	if raceDetector {
+		chunks = 24
+	}
 	schema := arrow.NewSchema([]arrow.Field{
 		field("number", arrow.PrimitiveTypes.Int64), field("coded", codedType), field("text", stringType),
 	}, nil)

@@ -103,3 +103,23 @@ func TestUnionWantsTheSameColumns(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
+
+// As where one file has a dictionary and another has not, or one branch was sorted.
+func TestUnionTakesTextOutOfDictionariesThatNotAllInputsHave(t *testing.T) {
+	coded := arrow.NewSchema([]arrow.Field{field("s", codedType), field("n", int64Type)}, nil)
+	plain := arrow.NewSchema([]arrow.Field{field("s", stringType), field("n", int64Type)}, nil)
+	for _, schemas := range [][]*arrow.Schema{{coded, plain}, {plain, coded}, {coded, coded}} {
+		if got, err := (Union{}).Schema(schemas...); err != nil || !got.Equal(plain) {
+			t.Errorf("%v, %v", got, err)
+		}
+		rows, _, err := unite(t, nil, []arrow.RecordBatch{batchOf(schemas[0], []any{"a", 1}, []any{nil, 2})},
+			[]arrow.RecordBatch{batchOf(schemas[1], []any{"a", 3})})
+		got := asText(rows)
+		slices.Sort(got)
+		want := asText([][]any{{"a", int64(1)}, {"a", int64(3)}, {nil, int64(2)}})
+		slices.Sort(want)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%v, %v", got, err)
+		}
+	}
+}

@@ -59,6 +59,9 @@ func (c *fixedColumn[S, T]) dictionary(p page) error {
 	if _, err := checkFixed(p.encoding, all, width[S](), p.data); err != nil {
 		return err
 	}
+	if size := p.rows * width[S](); p.encoding == format.Plain && len(p.data) != size { // it may be of another type
+		return fmt.Errorf("%d bytes, where %d entries take %d", len(p.data), p.rows, size)
+	}
 	c.dict = c.entries.of(p.rows)
 	return c.values(c.dict, all, p)
 }

@@ -29,7 +29,7 @@ const longestBound = 15
 // Only min_value and max_value are believed, and only if the file says that they are in the order of the
 // type. The older min and max are in the order of signed bytes, whatever the type. Bounds of the wrong
 // size, and such of which the lower one is above the other, count as unknown; so does a number of nulls of
-// 0, because that cannot be told from one that was not written.
+// 0, because that cannot be told from one that was not written, and one of nothing but nulls beside bounds.
 func (f *File) Range(g, field int) (r Range) {
 	leaf := f.leaves[field]
 	if leaf < 0 || f.fields[field].Err != nil {
@@ -38,7 +38,7 @@ func (f *File) Range(g, field int) (r Range) {
 	column := &f.meta.RowGroups[g].Columns[leaf].MetaData
 	s := &column.Statistics
 	r.NoNull = !f.fields[field].Nullable
-	r.AllNull = s.NullCount > 0 && s.NullCount == column.NumValues
+	r.AllNull = !r.NoNull && s.NullCount > 0 && s.NullCount == column.NumValues && len(s.MinValue)+len(s.MaxValue) == 0
 	if leaf >= len(f.meta.ColumnOrders) {
 		return r
 	}

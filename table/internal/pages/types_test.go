@@ -167,27 +167,29 @@ func TestDecimalsAreReadInTheMemoryThatWasSaid(t *testing.T) {
 }
 
 func TestFixedLengthsThatArePrefixedAreReadIfTheyAreThatLong(t *testing.T) {
-	c := newPacked(memory.DefaultAllocator, &arrow.Decimal128Type{Precision: 38}, 3, 2, decimalOf)
-	defer c.release()
 	text := []byte{0, 1, 2, 0, 1, 3}
 	for length, want := range map[uint32]string{3: "[258 259]", 2: "a value of 2 bytes in a column of 3"} {
-		data, err := parquet.DeltaByteArray.EncodeByteArray(nil, text, []uint32{0, length, 6})
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = c.append(page{rows: 2, take: 2, encoding: format.DeltaByteArray, data: data})
-		if err != nil {
-			if err.Error() != want {
-				t.Errorf("%v, want %q", err, want)
-			}
-			continue
-		}
-		a := c.array()
-		if got := fmt.Sprint(values([]arrow.Array{a})); got != want {
+		if got := prefixed(t, text, []uint32{0, length, 6}); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
-		a.Release()
 	}
+}
+
+// prefixed returns the two values of a page, or what is wrong with it.
+func prefixed(t *testing.T, text []byte, offsets []uint32) string {
+	t.Helper()
+	c := newPacked(memory.DefaultAllocator, &arrow.Decimal128Type{Precision: 38}, 3, 2, decimalOf)
+	defer c.release()
+	data, err := parquet.DeltaByteArray.EncodeByteArray(nil, text, offsets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.append(page{rows: 2, take: 2, encoding: format.DeltaByteArray, data: data}); err != nil {
+		return err.Error()
+	}
+	a := c.array()
+	defer a.Release()
+	return fmt.Sprint(values([]arrow.Array{a}))
 }
 
 func TestTimesOfOldFilesAreReadToTheNanosecond(t *testing.T) {

@@ -1,0 +1,5 @@
+//go:build !sluicedebug
+
+package table
+
+const debugBuild = false
