@@ -106,7 +106,7 @@ func (s *shelf) take(ctx context.Context, items ...*item) error {
 	}
 	s.mu.Unlock()
 	for _, moved := range moving {
-		if err := s.await(ctx, moved); err != nil {
+		if err := await(ctx, moved, wait.Wait{On: s, Reason: wait.ForSpill}); err != nil {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			for _, it := range items {
@@ -117,24 +117,6 @@ func (s *shelf) take(ctx context.Context, items ...*item) error {
 		}
 	}
 	return nil
-}
-
-func (s *shelf) await(ctx context.Context, moved <-chan struct{}) error {
-	select {
-	case <-moved:
-		return nil
-	default:
-	}
-	var record wait.Record
-	node := wait.FromContext(ctx)
-	node.Begin(&record, wait.Wait{On: s, Reason: wait.ForSpill})
-	defer node.End(&record)
-	select {
-	case <-moved:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // show lets the spiller see an item, if there is something to spill and nobody has it. Callers

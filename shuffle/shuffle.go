@@ -148,7 +148,7 @@ func (s *Shuffle) insert(ctx context.Context, payload any, size Size) error {
 		if work != nil {
 			err = s.split(ctx, work)
 		} else if err == nil {
-			err = s.await(ctx, &w)
+			err = await(ctx, w.woken, wait.Wait{On: s, Reason: wait.ToSend})
 		}
 		if err != nil {
 			s.mu.Lock()
@@ -205,19 +205,6 @@ func (s *Shuffle) add(it *item) {
 	s.mu.bytes += it.size.Bytes
 	s.mu.used += it.size.Bytes
 	s.mu.line.wake() // there is something to split for who has no credits
-}
-
-func (s *Shuffle) await(ctx context.Context, w *waiter) error {
-	var record wait.Record
-	node := wait.FromContext(ctx)
-	node.Begin(&record, wait.Wait{On: s, Reason: wait.ToSend})
-	defer node.End(&record)
-	select {
-	case <-w.woken:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // split splits what work has given. What could not be split is there to be tried again.
@@ -339,21 +326,7 @@ func (s *Shuffle) Next(ctx context.Context) (*Partition, error) {
 }
 
 func (s *Shuffle) awaitOver(ctx context.Context) error {
-	select {
-	case <-s.over:
-		return nil
-	default:
-	}
-	var record wait.Record
-	node := wait.FromContext(ctx)
-	node.Begin(&record, wait.Wait{On: s, Reason: wait.ToReceive})
-	defer node.End(&record)
-	select {
-	case <-s.over:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return await(ctx, s.over, wait.Wait{On: s, Reason: wait.ToReceive})
 }
 
 // Close releases everything that nobody has taken, partitions included that were given out.
