@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -228,27 +227,7 @@ func TestOneGroupOfNearlyAllRowsTakesNoMoreMemoryThanOthers(t *testing.T) {
 }
 
 func TestAnAggregateWhoseDiskFailsSaysSoAndLeavesNothing(t *testing.T) {
-	for _, fault := range []string{"write", "read", "flip"} {
-		t.Run(fault, func(t *testing.T) {
-			var write, read, flip atomic.Bool
-			map[string]*atomic.Bool{"write": &write, "read": &read, "flip": &flip}[fault].Store(true)
-			options := mem.Options{SpillDir: t.TempDir(), Files: func(string) (mem.File, error) {
-				return faultyFile{&memoryFile{}, &write, &read, &flip}, nil
-			}}
-			options.Limits[mem.Host], options.Limits[mem.Disk] = mem.Bytes(1<<20), mem.Bytes(64<<20)
-			r, err := mem.New(options)
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = rehearse(t.Context(), r, everyNode()["aggregate"], 40, takeAll)
-			if fault == "flip" && err == nil || fault != "flip" && !errors.Is(err, errDisk) {
-				t.Errorf("%v", err)
-			}
-			if err := r.Close(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	saysThatItsDiskFails(t, "aggregate", 1<<20)
 }
 
 func TestTextOfOneGroupThatIsLargerThanTheLimitIsAnErrorThatSaysHowMuchIsNeeded(t *testing.T) {

@@ -119,6 +119,13 @@ func (c lookingContext) Err() error {
 }
 
 func TestASortWhoseDiskFailsSaysSoAndLeavesNothing(t *testing.T) {
+	saysThatItsDiskFails(t, "sort", 512<<10)
+}
+
+// saysThatItsDiskFails runs a node in so little host memory that it spills, on a disk that
+// fails in every way.
+func saysThatItsDiskFails(t *testing.T, node string, host int64) {
+	t.Helper()
 	for _, fault := range []string{"write", "read", "flip"} {
 		t.Run(fault, func(t *testing.T) {
 			var write, read, flip atomic.Bool
@@ -126,12 +133,12 @@ func TestASortWhoseDiskFailsSaysSoAndLeavesNothing(t *testing.T) {
 			options := mem.Options{SpillDir: t.TempDir(), Files: func(string) (mem.File, error) {
 				return faultyFile{&memoryFile{}, &write, &read, &flip}, nil
 			}}
-			options.Limits[mem.Host], options.Limits[mem.Disk] = mem.Bytes(512<<10), mem.Bytes(64<<20)
+			options.Limits[mem.Host], options.Limits[mem.Disk] = mem.Bytes(host), mem.Bytes(64<<20)
 			r, err := mem.New(options)
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = rehearse(t.Context(), r, everyNode()["sort"], 40, takeAll)
+			err = rehearse(t.Context(), r, everyNode()[node], 40, takeAll)
 			if fault == "flip" && err == nil || fault != "flip" && !errors.Is(err, errDisk) {
 				t.Errorf("%v", err)
 			}
