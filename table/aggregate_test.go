@@ -96,7 +96,9 @@ func roundedText(row []any) string {
 	row = slices.Clone(row)
 	for i, v := range row {
 		if f, ok := v.(float64); ok {
-			row[i] = fmt.Sprintf("%.9g", f+0)
+			// As so many parts of pi: sums of halves and quarters can lie just between two
+			// roundings, and then the last digit of the float64 decides.
+			row[i] = fmt.Sprintf("%.9g", f/math.Pi+0)
 		}
 	}
 	return asText([][]any{row})[0]
