@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/seed14ed4225/sluice/mem"
+	"github.com/seed14ed4225/sluice/table/internal/groups"
 )
 
 // pieceRows is how many rows a table takes in at a time at most: few enough that what is computed
@@ -83,7 +84,7 @@ func (t *groupTable) bytes(s tableSize) int64 {
 	bytes := t.scratch() + t.keys.bytesWith(s.groups, s.nulls) + t.cells()*int64(s.groups)
 	for i, capacity := range s.text {
 		if i < len(t.keys.columns) && t.keys.columns[i].text != nil {
-			bytes += bytesOfText(s.groups, capacity)
+			bytes += groups.StringsBytes(s.groups, capacity)
 		} else {
 			bytes += int64(capacity)
 		}
@@ -152,7 +153,7 @@ func (t *groupTable) resize(ctx context.Context, s tableSize) error {
 	t.keys.resize(s.groups, s.nulls)
 	for i, c := range t.keys.columns {
 		if c.text != nil && (s.groups != t.size.groups || s.text[i] != t.size.text[i]) {
-			c.text.resize(s.groups, s.text[i])
+			c.text.Resize(s.groups, s.text[i])
 		}
 	}
 	for i, m := range t.measures {
@@ -215,9 +216,11 @@ func (t *groupTable) lacksKeys() tableSize {
 		return next
 	}
 	for i, c := range t.keys.columns {
-		if c.text != nil && c.text.lacks > 0 {
-			next.text[i] = max(2*next.text[i], len(c.text.bytes)+c.text.lacks)
-			c.text.lacks = 0
+		if c.text == nil {
+			continue
+		}
+		if needs := c.text.Needs(); needs > 0 {
+			next.text[i] = max(2*next.text[i], needs)
 			return next
 		}
 	}

@@ -1,70 +1,14 @@
 package table
 
 import (
-	"encoding/binary"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/zeebo/xxh3"
 )
-
-// agreeing returns pairs of numbers for which the lower 32 bits of the hash are the same: what a slot
-// has of it. Of so many numbers there are about ten.
-func agreeing(hash func(n uint64) uint64) (pairs [][2]uint64) {
-	seen := make(map[uint32]uint64)
-	for i := range uint64(300_000) {
-		n := i * 0x9e3779b97f4a7c15
-		tag := uint32(hash(n))
-		if other, ok := seen[tag]; ok {
-			pairs = append(pairs, [2]uint64{other, n})
-		}
-		seen[tag] = n
-	}
-	return pairs
-}
-
-func uint64s2(values [2]uint64) arrow.Array {
-	return fixedArray(memory.DefaultAllocator, uint64s, 2, nil, func(i int) uint64 { return values[i] })
-}
-
-func TestKeysWhoseHashesAgreeAreDifferentGroups(t *testing.T) {
-	for width := 1; width <= 4; width++ {
-		t.Run(fmt.Sprintf("%d words", width), func(t *testing.T) {
-			table := newKeyTable(slices.Repeat([]layout{layoutUint64}, width), 0)
-			key := make([]uint64, width) // the words before the last are the same
-			hash := func(n uint64) uint64 { key[width-1] = n; return table.hash(key) }
-			for _, pair := range agreeing(hash) {
-				columns := make([]view, width)
-				for i := range columns {
-					columns[i] = newView(uint64s2([2]uint64{}))
-				}
-				columns[width-1] = newView(uint64s2(pair))
-				table.resize(2, false)
-				var into [2]uint32
-				if n := table.groups(columns, into[:]); n != 2 || into != [2]uint32{0, 1} {
-					t.Fatalf("%d rows are in groups %v", n, into)
-				}
-				table.clear()
-			}
-		})
-	}
-	t.Run("text", func(t *testing.T) {
-		table := newTextTable(0)
-		text := func(n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n) }
-		for _, pair := range agreeing(func(n uint64) uint64 { return xxh3.HashSeed(text(n), table.seed) }) {
-			table.resize(2, 16)
-			if a, b := table.number(text(pair[0])), table.number(text(pair[1])); a != 0 || b != 1 {
-				t.Fatalf("numbers %d and %d", a, b)
-			}
-			table.clear()
-		}
-	})
-}
 
 // What a column has where it is null is anything. Each of the columns here has other values below
 // its nulls.
