@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/seed14ed4225/sluice/internal/arena"
 	"github.com/seed14ed4225/sluice/mem"
 )
 
@@ -51,8 +52,8 @@ type lent struct {
 }
 
 // NewAllocator returns an allocator of host memory from a reservation, which stays the
-// caller's to release. From a nil reservation it is Arrow's own allocator, and what comes
-// of it can be neither counted nor spilled.
+// caller's to release. From a nil reservation it takes memory of the Go heap, which can be neither
+// counted nor spilled; what Arrow frees is used again.
 func NewAllocator(res *mem.Reservation) *Allocator {
 	return newAllocator(context.Background(), res)
 }
@@ -174,5 +175,28 @@ func allocator(ctx context.Context) memory.Allocator {
 	if mem, ok := ctx.Value(allocatorKey{}).(memory.Allocator); ok {
 		return mem
 	}
-	return memory.DefaultAllocator
+	return &recycled
+}
+
+// recycling is memory that is not reserved.
+type recycling struct{ arena.Recycler }
+
+// recycled is what all nodes without limits share: the collector empties it as it needs to.
+var recycled recycling
+
+func (r *recycling) Allocate(n int) []byte {
+	if n == 0 {
+		return []byte{}
+	}
+	return r.Make(int64(n))
+}
+
+func (r *recycling) Reallocate(n int, old []byte) []byte {
+	if n > 0 && n <= cap(old) {
+		return old[:n]
+	}
+	made := r.Allocate(n)
+	copy(made, old)
+	r.Free(old)
+	return made
 }
