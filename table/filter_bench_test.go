@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
 	"github.com/seed14ed4225/sluice"
 	"github.com/seed14ed4225/sluice/mem"
@@ -18,26 +19,38 @@ import (
 // bytes of the column that it goes through in a second.
 func BenchmarkFilter(b *testing.B) {
 	const rows = 64 << 10
-	for _, typ := range []arrow.DataType{arrow.PrimitiveTypes.Int64, arrow.PrimitiveTypes.Float64, arrow.PrimitiveTypes.Int32} {
-		b.Run(typ.Name(), func(b *testing.B) {
-			schema := arrow.NewSchema([]arrow.Field{{Name: "x", Type: typ}}, nil)
+	for _, c := range []struct {
+		typ   arrow.DataType
+		where string
+		value func(n int) any // of n below 1000
+	}{
+		{arrow.PrimitiveTypes.Int64, "x < 100", func(n int) any { return n }},
+		{arrow.PrimitiveTypes.Float64, "x < 100", func(n int) any { return float64(n) }},
+		{arrow.PrimitiveTypes.Int32, "x < 100", func(n int) any { return n }},
+		{arrow.PrimitiveTypes.Uint32, "x < 99.5", func(n int) any { return n }},
+		{arrow.PrimitiveTypes.Float32, "x < 100", func(n int) any { return float64(n) }},
+		{arrow.PrimitiveTypes.Int16, "x < 100", func(n int) any { return n }},
+		{arrow.PrimitiveTypes.Uint8, "x < 10", func(n int) any { return n % 100 }},
+		{arrow.FixedWidthTypes.Date32, "x < date '1970-04-11'", func(n int) any { return n }},
+		{arrow.FixedWidthTypes.Timestamp_us, "x < '1970-01-01 00:01:40'", func(n int) any { return n * 1e6 }},
+		{&arrow.Decimal128Type{Precision: 12, Scale: 2}, "x < 1", func(n int) any { return decimal128.FromI64(int64(n)) }},
+		{&arrow.Decimal128Type{Precision: 12, Scale: 2}, "x < 0.999", func(n int) any { return decimal128.FromI64(int64(n)) }},
+	} {
+		b.Run(c.typ.String()+" "+c.where, func(b *testing.B) {
+			schema := arrow.NewSchema([]arrow.Field{{Name: "x", Type: c.typ}}, nil)
 			values := make([][]any, rows)
 			for i := range values {
-				n := (i * 7919) % 1000
-				values[i] = []any{n}
-				if typ.ID() == arrow.FLOAT64 {
-					values[i] = []any{float64(n)}
-				}
+				values[i] = []any{c.value((i * 7919) % 1000)}
 			}
 			chunk := NewChunk(batchOf(schema, values...))
 			defer chunk.Release()
 			r := newResource(b, 64<<20)
-			f := filtering{filter: Filter{Where: "x < 100"}}
+			f := filtering{filter: Filter{Where: c.where}}
 			if _, err := f.schema(schema); err != nil {
 				b.Fatal(err)
 			}
 			hand := f.hand()
-			b.SetBytes(rows * int64(typ.(arrow.FixedWidthDataType).Bytes()))
+			b.SetBytes(rows * int64(c.typ.(arrow.FixedWidthDataType).Bytes()))
 			for b.Loop() {
 				_, need, err := hand.look(chunk)
 				if err != nil {

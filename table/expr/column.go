@@ -105,11 +105,23 @@ func (c *columnRef) eval(e *Evaluator, _ []uint64) *vector {
 	col := &e.columns[c.column]
 	r := &e.registers[c.register]
 	r.valid = nil
-	n := e.rows
 	if c.typ.ID() == arrow.NULL {
 		r.makeNull()
 		return &r.vector
 	}
+	n := c.nulls(e, r)
+	c.load(col, r, e.first, n)
+	if n < e.rows {
+		r.texts = append(r.texts, "")
+	}
+	return &r.vector
+}
+
+// nulls makes the rows of r null that are so in the column, and returns how many of the strip's the column
+// has.
+func (c *columnRef) nulls(e *Evaluator, r *register) (n int) {
+	col := &e.columns[c.column]
+	n = e.rows
 	if col.entries && e.first+n > col.data.Len() {
 		n-- // the null
 	}
@@ -126,11 +138,7 @@ func (c *columnRef) eval(e *Evaluator, _ []uint64) *vector {
 	if n < e.rows {
 		r.valid[n>>6] &^= 1 << (uint(n) & 63)
 	}
-	c.load(col, r, e.first, n)
-	if n < e.rows {
-		r.texts = append(r.texts, "")
-	}
-	return &r.vector
+	return n
 }
 
 func (c *columnRef) load(col *column, r *register, first, n int) {

@@ -24,6 +24,9 @@ type comparison struct {
 	// of the arguments, which have the same type, or are decimals with different digits behind the point
 	of             form
 	scaleX, scaleY int32
+	// narrow is x if that is a column of a type that is narrower in memory than where it is calculated
+	// with, and y a constant: then it is compared where it lies.
+	narrow *columnRef
 }
 
 // spelled has comparisons as one writes them.
@@ -69,49 +72,73 @@ func (b *binder) compare(at span, op string, x, y node) node {
 		_, c.scaleX = digitsOf(x.base().typ)
 		_, c.scaleY = digitsOf(y.base().typ)
 	}
+	c.narrow = narrowColumn(x, y)
 	return c
 }
 
-// compareWithin compares an integer with a number that no integer is, by comparing it with one that
-// is. It returns nil if it is not about that.
+// compareWithin compares an integer or a decimal with a number that none of its type is, by comparing it
+// with the next one below. It returns nil if it is not about that.
 func (b *binder) compareWithin(at span, op string, x, y node) node {
 	c, ok := isLiteral(y)
-	if !ok || c.exact == nil || classOf(x.base().typ) != classInt {
+	if !ok || c.exact == nil {
 		return nil
 	}
 	if _, both := isLiteral(x); both {
 		return nil
 	}
-	bound, least, most := x.base().typ, new(big.Int), new(big.Int).SetUint64(1<<64-1)
-	if x.base().form == formInt {
-		bound, least, most = arrow.PrimitiveTypes.Int64, big.NewInt(-1<<63), big.NewInt(1<<63-1)
-	}
-	floor := new(big.Int).Div(c.exact.Num(), c.exact.Denom())
-	below, above := floor.Cmp(least) < 0, floor.Cmp(most) > 0
-	if c.exact.IsInt() && !below && !above {
+	least, most, typ := rangeOf(x.base().typ)
+	if least == nil {
 		return nil
 	}
-	if op == "=" || op == "<>" {
-		return &answer{newInfo(at, arrow.FixedWidthTypes.Boolean, x), op == "<>"}
+	_, scale := digitsOf(typ)
+	finest := new(big.Rat).Mul(c.exact, new(big.Rat).SetInt(powerOfTen(scale)))
+	floor := new(big.Int).Div(finest.Num(), finest.Denom())
+	below, above := floor.Cmp(least) < 0, floor.Cmp(most) > 0
+	if finest.IsInt() && !below && !above {
+		return nil
+	}
+	limit := func(unscaled *big.Int) *constant {
+		l := *c
+		l.exact = new(big.Rat).SetFrac(unscaled, powerOfTen(scale))
+		made := b.literalTo(&l, typ).(*constant)
+		made.exact, made.literal = l.exact, true
+		return made
 	}
 	under := op == "<" || op == "<="
-	if below || above {
-		return &answer{newInfo(at, arrow.FixedWidthTypes.Boolean, x), under == above}
+	if op == "=" || op == "<>" || below || above {
+		is := op == "<>" || op != "=" && under == above
+		return &answer{newInfo(at, arrow.FixedWidthTypes.Boolean, x), is, limit(least)}
 	}
-	limit := *c
-	limit.exact = new(big.Rat).SetInt(floor)
 	if op = ">"; under {
 		op = "<="
 	}
-	made := b.literalTo(&limit, bound).(*constant)
-	made.exact, made.literal = limit.exact, true
-	return b.compare(at, op, x, made)
+	return b.compare(at, op, x, limit(floor))
+}
+
+// rangeOf returns the least and the greatest value of a type of integers or decimals, the latter without
+// the point, and a type that has them; nil for other types. Decimals may have more digits than their type
+// says.
+func rangeOf(typ arrow.DataType) (least, most *big.Int, all arrow.DataType) {
+	switch {
+	case classOf(typ) == classDecimal:
+		_, scale := digitsOf(typ)
+		most = mostDecimal.BigInt()
+		return new(big.Int).Neg(most), most, &arrow.Decimal128Type{Precision: maxDigits, Scale: scale}
+	case classOf(typ) != classInt:
+		return nil, nil, nil
+	case formOf(typ) == formUint:
+		return new(big.Int), new(big.Int).SetUint64(1<<64 - 1), typ
+	default:
+		low, high := bounds(typ)
+		return big.NewInt(low), big.NewInt(high), typ
+	}
 }
 
 // An answer is the same for all rows of x that are not null.
 type answer struct {
 	info
-	is bool
+	is    bool
+	least *constant // that the type of x has
 }
 
 func (a *answer) eval(e *Evaluator, active []uint64) *vector {
@@ -133,6 +160,13 @@ func fill(words []uint64, with bool) {
 }
 
 func (c *comparison) eval(e *Evaluator, active []uint64) *vector {
+	if c.narrow != nil {
+		out := e.begin(&c.info)
+		c.narrow.nulls(e, out)
+		c.compareNarrow(out.bits, e.columns[c.narrow.column].array, e.first, e.rows)
+		c.invert(out.bits)
+		return &out.vector
+	}
 	args := e.evalAll(c.args, active)
 	out := e.begin(&c.info)
 	out.nulls(args[0])
@@ -162,6 +196,11 @@ func (c *comparison) compare(out []uint64, x, y *vector, n int) {
 	case formDecimal:
 		c.compareDecimals(out, x, y, n)
 	}
+	c.invert(out)
+}
+
+// invert makes of where the order holds where the comparison does.
+func (c *comparison) invert(out []uint64) {
 	if c.except {
 		for w := range out {
 			out[w] = ^out[w]
@@ -208,6 +247,10 @@ func compareTexts(out []uint64, o order, x, y []string) {
 }
 
 func (c *comparison) compareDecimals(out []uint64, x, y *vector, n int) {
+	if c.scaleX == c.scaleY {
+		compareAligned(out, c.order, x.decimals[:n], y.decimals)
+		return
+	}
 	clear(out)
 	for i := range n {
 		by := compareScaled(x.decimals[i], c.scaleX, y.decimals[i], c.scaleY)

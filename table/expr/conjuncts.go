@@ -46,6 +46,11 @@ func (p *Program) addConjuncts(n node) {
 			}
 			p.conjuncts = append(p.conjuncts, Conjunct{Column: p.columns[c.column].index, Op: op})
 		}
+	case *answer:
+		// No row passes: none is below the least of its type.
+		if c, ok := n.args[0].(*columnRef); ok && !n.is {
+			p.conjuncts = append(p.conjuncts, Conjunct{p.columns[c.column].index, "<", n.least.value()})
+		}
 	case *comparison:
 		column, ok := unwidened(n.args[0])
 		value, constant := n.args[1].(*constant)

@@ -150,18 +150,20 @@ func (e *Evaluator) selected(v *vector, into []uint32) []uint32 {
 			words[w] &= v.valid[w]
 		}
 	}
-	n := len(into)
-	into = slices.Grow(into, count(words[:], e.rows))[:n+count(words[:], e.rows)]
+	n, more := len(into), count(words[:], e.rows)
+	into = slices.Grow(into, more)[:n+more]
 	next := into[n:]
 	for w := range (e.rows + 63) / 64 {
 		word := words[w]
 		if left := e.rows - 64*w; left < 64 {
 			word &= 1<<left - 1
 		}
-		for base := uint32(e.first + 64*w); word != 0; word &= word - 1 {
-			next[0] = base + uint32(bits.TrailingZeros64(word))
-			next = next[1:]
+		base, at := uint32(e.first+64*w), 0
+		for ; word != 0; word &= word - 1 {
+			next[at] = base + uint32(bits.TrailingZeros64(word))
+			at++
 		}
+		next = next[at:]
 	}
 	return into
 }

@@ -30,7 +30,12 @@ func TestColumnsAreThoseThatAreRead(t *testing.T) {
 func TestConjunctsHoldWhereTheConditionDoes(t *testing.T) {
 	for _, c := range []struct{ expr, want string }{
 		{"i > 6.5", "[{0 > 6}]"},
-		{"i >= 6.5 and 300 > i8", "[{0 > 6} {1 < 300}]"},
+		{"i >= 6.5 and 100 > i8", "[{0 > 6} {1 < 100}]"},
+		{"i8 < 300 and i8 <> 0.5", "[]"},
+		{"i8 > 300", "[{1 < -128}]"},
+		{"i8 = 0.5 and u = -1", "[{1 < -128} {2 < 0}]"},
+		{"price > 10.255", "[{6 > {{1025 0} 2}}]"},
+		{"price = 10.255", "[{6 < {{17759344522308878337 -5421010862427522171} 2}}]"},
 		{"i = 1 or i = 2", "[]"},
 		{"not (i = 1)", "[]"},
 		{"i + 1 > 2", "[]"},
