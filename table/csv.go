@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/seed14ed4225/sluice/internal/suggest"
+	"github.com/seed14ed4225/sluice/table/internal/csv"
 )
 
 // CSV says how the CSV files of a [Scan] are to be understood. The zero value is RFC 4180
@@ -108,9 +109,8 @@ func (c CSV) check() error {
 		}
 	}
 	for name, typ := range c.Types {
-		layout, ok := layoutOf(typ)
-		if !ok || layout == layoutNull || typ.ID() == arrow.DICTIONARY {
-			return fmt.Errorf("column %q: %v is not a type that CSV can be read as", name, typ)
+		if err := csv.Readable(typ); err != nil {
+			return fmt.Errorf("column %q: %w", name, err)
 		}
 	}
 	for _, null := range c.Null {
@@ -124,35 +124,9 @@ func (c CSV) check() error {
 	return nil
 }
 
-// A dialect is how one file is laid out.
-type dialect struct {
-	delimiter byte
-	header    bool
-	nulls     []string
-	null      string // the only one of nulls
-	single    bool   // there is but one
-}
-
-func (c CSV) dialect(path string) dialect {
+// dialect is how a file of that name is laid out.
+func (c CSV) dialect(path string) csv.Dialect {
 	_, _, tabs := formatOf(path)
-	d := dialect{header: !c.NoHeader, nulls: c.Null}
-	d.delimiter, _ = delimiterOf(c.Delimiter, tabs)
-	if len(d.nulls) == 0 {
-		d.nulls = []string{""}
-	}
-	if len(d.nulls) == 1 {
-		d.null, d.single = d.nulls[0], true
-	}
-	return d
+	delimiter, _ := delimiterOf(c.Delimiter, tabs) // check has seen it
+	return csv.Dialect{Delimiter: delimiter, NoHeader: c.NoHeader, Nulls: c.Null}
 }
-
-// isNull reports whether a field without quotes stands for a null.
-func (d *dialect) isNull(field []byte) bool {
-	if d.single {
-		return string(field) == d.null
-	}
-	return slices.Contains(d.nulls, string(field))
-}
-
-// onlyEmpty reports whether nothing but an empty field stands for a null.
-func (d *dialect) onlyEmpty() bool { return d.single && d.null == "" }

@@ -7,8 +7,11 @@ import (
 	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/mem"
+	"github.com/seed14ed4225/sluice/table/internal/csv"
 )
 
 // csvReading is one run of a scan of CSV. The node's own goroutine cuts the files into blocks of
@@ -22,6 +25,7 @@ type csvReading struct {
 
 func (s Scan) runCSV(ctx context.Context, schema *arrow.Schema, paths []string, throttle *sluice.Throttle, readers int) (int, error) {
 	r := &csvReading{reading: newReading(ctx, schema, throttle, s.rows(), readers), scan: s}
+	r.trouble.onError = s.CSV.OnError
 	defer r.stop(nil)
 	for _, path := range paths {
 		if err := r.file(path); err != nil {
@@ -40,23 +44,23 @@ func (r *csvReading) file(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, source.close()) }()
+	defer func() { err = errors.Join(rowError(source.path, err), source.close()) }()
 	f, err := r.describe(source, path)
 	if err != nil {
 		return err
 	}
-	in, free, err := r.input(source)
+	cutter, free, err := r.cutter(source)
 	if err != nil {
 		return fmt.Errorf("%s: %w", source.path, err)
 	}
 	defer free()
-	if f.dialect.header {
-		if err := skipHeader(in); err != nil {
+	if !r.scan.CSV.NoHeader {
+		if err := cutter.SkipHeader(); err != nil {
 			return err
 		}
 	}
 	for {
-		more, err := r.dealBlock(f, in)
+		more, err := r.dealBlock(f, cutter)
 		if err != nil {
 			return err
 		}
@@ -69,19 +73,15 @@ func (r *csvReading) file(path string) (err error) {
 // describe looks again at the columns of a file, which was closed since they were agreed on, and
 // leaves it at its beginning.
 func (r *csvReading) describe(source *csvSource, path string) (*csvFile, error) {
-	f := &csvFile{
-		path: source.path, schema: r.schema, dialect: r.scan.CSV.dialect(path),
-		onError: r.scan.CSV.OnError, trouble: &r.trouble,
-	}
-	err := r.scan.eachCSV(path, func(_ *csvSource, h csvHeader) (err error) {
-		f.columns = len(h.names)
-		f.places, err = places(f.path, h.names, columnNames(r.schema))
+	f := &csvFile{path: source.path}
+	err := r.scan.eachCSV(path, func(_ *csvSource, head csv.Head) error {
+		places, err := places(f.path, head.Names, columnNames(r.schema))
+		if err != nil {
+			return err
+		}
+		f.Reader, err = csv.NewReader(r.scan.CSV.dialect(path), r.schema, len(head.Names), places, csvFileTrouble{&r.trouble, f.path})
 		return err
 	})
-	for _, field := range r.schema.Fields() {
-		read, failed := columnReaderOf(field.Type)
-		f.readers, err = append(f.readers, read), errors.Join(err, failed)
-	}
 	return f, err
 }
 
@@ -93,9 +93,12 @@ const (
 	mostCSVRow    = 64 << 20
 )
 
-// input makes a buffer for a file. It is held as long as the file is read, and not to be
+// errLongRow is why a row longer than that is not read.
+var errLongRow = errors.New("the limit for a row")
+
+// cutter makes a buffer for a file. It is held as long as the file is read, and not to be
 // spilled, like the groups of an aggregate.
-func (r *csvReading) input(source *csvSource) (in *csvInput, free func(), err error) {
+func (r *csvReading) cutter(source *csvSource) (cutter *csv.Cutter, free func(), err error) {
 	from := budgetOf(r.ctx)
 	blockSize := min(max(from.limit/128, leastCSVBlock), mostCSVBlock)
 	mostRow := min(max(from.limit/16, leastCSVBlock), mostCSVRow)
@@ -107,9 +110,13 @@ func (r *csvReading) input(source *csvSource) (in *csvInput, free func(), err er
 		source.pump = startPump(r.ctx, source.path, source.in)
 	}
 	memory := newAllocator(r.ctx, reserved)
-	in = &csvInput{source: source, path: source.path, buf: memory.Allocate(int(blockSize))}
-	in.more = func() ([]byte, error) {
-		size := int64(len(in.buf))
+	buf := memory.Allocate(int(blockSize))
+	free = func() {
+		memory.Free(buf)
+		reserved.Release()
+	}
+	larger := func() ([]byte, error) {
+		size := int64(len(buf))
 		if size >= mostRow {
 			return nil, errLongRow
 		}
@@ -120,41 +127,21 @@ func (r *csvReading) input(source *csvSource) (in *csvInput, free func(), err er
 		}
 		next := newAllocator(r.ctx, more)
 		larger := next.Allocate(int(size))
-		copy(larger, in.buf)
-		memory.Free(in.buf)
-		reserved.Release()
-		memory, reserved = next, more
+		copy(larger, buf)
+		free()
+		buf, memory, reserved = larger, next, more
 		return larger, nil
 	}
-	return in, func() {
-		memory.Free(in.buf)
-		reserved.Release()
-	}, nil
-}
-
-// skipHeader goes past the line of names, which was read before.
-func skipHeader(in *csvInput) error {
-	for {
-		block, _, _, err := in.next(1)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if _, is := blank(block, 0); !is {
-			return nil
-		}
-	}
+	return csv.NewCutter(source, buf, larger), free, nil
 }
 
 // dealBlock starts to read the next block, or says that there is none.
-func (r *csvReading) dealBlock(f *csvFile, in *csvInput) (more bool, err error) {
+func (r *csvReading) dealBlock(f *csvFile, cutter *csv.Cutter) (more bool, err error) {
 	ticket, err := r.admit()
 	if err != nil {
 		return false, err
 	}
-	text, line, most, err := in.next(r.rows)
+	text, line, most, err := cutter.Next(r.rows)
 	if err != nil {
 		r.dismiss(ticket)
 		if err == io.EOF {
@@ -162,11 +149,54 @@ func (r *csvReading) dealBlock(f *csvFile, in *csvInput) (more bool, err error) 
 		}
 		return false, err
 	}
-	reserved, err := budgetOf(r.ctx).reserve(r.ctx, f.blockBytes(int64(len(text)), int64(most)))
+	reserved, err := budgetOf(r.ctx).reserve(r.ctx, f.blockBytes(len(text), most))
 	if err != nil {
 		r.dismiss(ticket)
 		return false, fmt.Errorf("%s:%d: reading %d rows at a time: %w", f.path, line, most, err)
 	}
 	r.deal(f.block(r.ctx, reserved, text, line, most), reserved, ticket)
 	return true, nil
+}
+
+// csvFile is what the blocks of a file have in common.
+type csvFile struct {
+	*csv.Reader
+	path string
+}
+
+// csvBlock is some records of a file, on their way to be a chunk.
+type csvBlock struct {
+	file    *csvFile
+	text    []byte // its own copy
+	line    int64  // that it begins at
+	most    int    // rows that it has at most
+	scratch *Allocator
+}
+
+// blockBytes is what it takes to make a chunk of a block, with its copy and the chunk itself.
+func (f *csvFile) blockBytes(text, rows int) int64 {
+	return allocated(int64(text)) + f.Bytes(int64(text), int64(rows))
+}
+
+// block copies records. Their memory is reserved, and goes back to what it came from with
+// Release.
+func (f *csvFile) block(ctx context.Context, reserved *mem.Reservation, text []byte, line int64, most int) *csvBlock {
+	scratch := newAllocator(ctx, reserved)
+	b := &csvBlock{file: f, line: line, most: most, scratch: scratch, text: scratch.Allocate(len(text))}
+	copy(b.text, text)
+	return b
+}
+
+// Read makes a batch of the block.
+func (b *csvBlock) Read(ctx context.Context, from memory.Allocator) (arrow.RecordBatch, error) {
+	batch, err := b.file.Read(ctx, b.text, b.line, b.most, b.scratch, from)
+	return batch, rowError(b.file.path, err)
+}
+
+// Release gives back the copy; it may be called again.
+func (b *csvBlock) Release() {
+	if b.text != nil {
+		b.scratch.Free(b.text)
+		b.text = nil
+	}
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"pgregory.net/rapid"
 
 	"github.com/seed14ed4225/sluice"
 	"github.com/seed14ed4225/sluice/mem"
@@ -34,33 +33,23 @@ func csvFileOf(t testing.TB, name, text string) Scan {
 	return Scan{Files: []string{path}}
 }
 
-func TestCSVIsReadAsRFC4180HasIt(t *testing.T) {
-	tests := []struct {
-		about, text string
-		csv         CSV
-		want        string // columns, then a line for each row, values joined by |
+// How CSV is read, internal/csv tests. These are the settings, and how they get there.
+func TestSettingsOfCSVSayHowItIsRead(t *testing.T) {
+	for about, tt := range map[string]struct {
+		name, text string
+		csv        CSV
+		want       string // columns, then a line for each row, values joined by |
 	}{
-		{"plain", "a,b\n1,x\n2,y\n", CSV{}, "a int64,b utf8;1|x;2|y"},
-		{"no newline at the end", "a,b\n1,x", CSV{}, "a int64,b utf8;1|x"},
-		{"CRLF", "a,b\r\n1,x\r\n", CSV{}, "a int64,b utf8;1|x"},
-		{"CRLF behind quotes", "a,b\r\n1,\"x\"\r\n", CSV{}, "a int64,b utf8;1|x"},
-		{"byte order mark", "\xef\xbb\xbfa,b\n1,x\n", CSV{}, "a int64,b utf8;1|x"},
-		{"delimiters, quotes and lines in quotes", "a,b\n1,\"x,\"\"y\"\"\nz\"\n2,\"\"\n", CSV{}, "a int64,b utf8;1|x,\"y\"\nz;2|"},
-		{"blank lines", "\na,b\n\n1,x\n\r\n2,y\n\n", CSV{}, "a int64,b utf8;1|x;2|y"},
-		{"a blank line in one column is a null", "a\n1\n\n2\n", CSV{}, "a int64;1;NULL;2"},
-		{"nulls", "a,b,c\n,,1\n1,,2\n,\"\",3\n", CSV{}, "a int64,b utf8,c int64;NULL|NULL|1;1|NULL|2;NULL||3"},
-		{"other nulls", "a,b\nNA,NA\n1,\"NA\"\n,\n", CSV{Null: []string{"NA"}}, "a int64,b utf8;NULL|NULL;1|NA;NULL|"},
-		{"several nulls", "a,b\n-1,-\n1,x\n", CSV{Null: []string{"-1", "-"}}, "a int64,b utf8;NULL|NULL;1|x"},
-		{"semicolons", "a;b\n1;x,y\n", CSV{Delimiter: ";"}, "a int64,b utf8;1|x,y"},
-		{"no header", "1,x\n", CSV{NoHeader: true}, "column_1 int64,column_2 utf8;1|x"},
-		{"names", "1,x\n", CSV{NoHeader: true, Names: []string{"a", "b"}}, "a int64,b utf8;1|x"},
-		{"a nameless column", ",b\n1,x\n", CSV{}, "column_1 int64,b utf8;1|x"},
-		{"header only", "a,b\n", CSV{}, "a utf8,b utf8"},
-		{"quoted numbers", "a\n\"1\"\n\" 2 \"\n", CSV{Types: map[string]arrow.DataType{"a": int64Type}}, "a int64;1;2"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.about, func(t *testing.T) {
-			s := csvFileOf(t, "a.csv", tt.text)
+		"none":          {"a.csv", "a,b\n1,\"x\ny\"\n2,\n", CSV{}, "a int64,b utf8;1|x\ny;2|NULL"},
+		"none, of tabs": {"a.tsv", "a\tb\n1\tx,y\n", CSV{}, "a int64,b utf8;1|x,y"},
+		"delimiter":     {"a.tsv", "a;b\n1;x\ty\n", CSV{Delimiter: ";"}, "a int64,b utf8;1|x\ty"},
+		"null":          {"a.csv", "a,b\n-1,-\n1,\n", CSV{Null: []string{"-1", "-"}}, "a int64,b utf8;NULL|NULL;1|"},
+		"no header":     {"a.csv", "1,x\n", CSV{NoHeader: true}, "column_1 int64,column_2 utf8;1|x"},
+		"names":         {"a.csv", "1,x\n", CSV{NoHeader: true, Names: []string{"a", "b"}}, "a int64,b utf8;1|x"},
+		"types":         {"a.csv", "a,b\n1,x\n", CSV{Types: map[string]arrow.DataType{"a": stringType}}, "a utf8,b utf8;1|x"},
+	} {
+		t.Run(about, func(t *testing.T) {
+			s := csvFileOf(t, tt.name, tt.text)
 			s.CSV = tt.csv
 			if got := flat(t, s); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
@@ -98,39 +87,6 @@ func flat(t failer, s Scan) string {
 	return strings.Join(lines, ";")
 }
 
-func TestTypesOfCSVAreInferred(t *testing.T) {
-	for values, want := range map[string]string{
-		"true,FALSE,":                           "bool",
-		"1,-2,+3":                               "int64",
-		"1,2.5,-1e3":                            "float64",
-		"NaN,1":                                 "float64",
-		"2001-03-31,1969-12-31":                 "date32",
-		"2001-03-31,2001-03-31 17:05":           "timestamp[us]",
-		"2001-03-31T17:05:00.25":                "timestamp[us]",
-		"2001-03-31T17:05:00Z":                  "timestamp[us, tz=UTC]",
-		"2001-03-31T17:05:00+01:00":             "timestamp[us, tz=UTC]",
-		"2001-03-31T17:05:00Z,2001-03-31T17:05": "utf8",
-		"007,12":                                "utf8",
-		"0,0.5":                                 "float64",
-		"9223372036854775807":                   "int64",
-		"9223372036854775808":                   "utf8",
-		"0x10":                                  "utf8",
-		"1_000":                                 "utf8",
-		"2001-02-29":                            "utf8",
-		"1,x":                                   "utf8",
-		",":                                     "utf8",
-	} {
-		s := csvFileOf(t, "a.csv", "n,a\n1,"+strings.ReplaceAll(values, ",", "\n1,")+"\n")
-		schema, err := s.Schema()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := schema.Field(1).Type.String(); got != want {
-			t.Errorf("%s: %s, want %s", values, got, want)
-		}
-	}
-}
-
 func TestWhatIsWrongWithCSVIsNamedByFileLineAndColumn(t *testing.T) {
 	ints := map[string]arrow.DataType{"a": arrow.PrimitiveTypes.Int8}
 	tests := []struct {
@@ -141,14 +97,8 @@ func TestWhatIsWrongWithCSVIsNamedByFileLineAndColumn(t *testing.T) {
 		{"a,b\n1,x\n300,y\n", CSV{Types: ints}, `:3: column "a": "300" is not a whole number that fits int8`},
 		{"a,b\n1,\"x\ny\"\nz,y\n", CSV{Types: ints}, `:4: column "a": "z" is not a whole number that fits int8`},
 		{"a,b\n1,x\n1\n", CSV{}, `:3: 1 field, and there are 2 columns`},
-		{"a,b\n1,x\n1,2,3\n", CSV{}, `:3: 3 fields, and there are 2 columns`},
-		{"a,b\n1,x\"y\n", CSV{}, `:2: a quote (") in a field that does not begin with one; put the field in quotes, and double the quote`},
-		{"a,b\n1,\"x\"y\n", CSV{}, `:2: text after the closing quote (") of a field; double a quote that is a part of it`},
-		{"a,b\n1,x\n2,\"y\n", CSV{}, `:3: a quote (") is opened and never closed`},
 		{"a,b\n1,\xff\n", CSV{}, `:2: column "b": "\xff" is not UTF-8`},
-		{"a,b\n1,\xc3\n1,\xa9\n", CSV{}, `:2: column "b": "\xc3" is not UTF-8`},
 		{"", CSV{}, `: is empty, without the names of columns`},
-		{"a,a\n", CSV{}, `: several columns are called "a"`},
 		{"1,2\n", CSV{NoHeader: true, Names: []string{"x"}}, `: has 2 columns, and 1 name`},
 		{"ab,c\n1,2\n", CSV{Types: ints}, `: unknown column "a"; did you mean "ab"?`},
 	}
@@ -347,48 +297,6 @@ func scanIn(t failer, r *mem.Resource, s Scan) (rows [][]any, err error) {
 	return rows, net.Run(context.Background())
 }
 
-// TestBlocksOfCSVBreakNowhereInARecord reads text in blocks of any size and compares with one block.
-func TestBlocksOfCSVBreakNowhereInARecord(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.StringOfN(rapid.SampledFrom([]rune("a,\"\n\r")), 1, 200, -1).Draw(t, "text")
-		size, most := rapid.IntRange(1, 64).Draw(t, "size"), rapid.IntRange(1, 5).Draw(t, "most")
-		in := &csvInput{source: strings.NewReader(text), buf: make([]byte, size)}
-		in.more = func() ([]byte, error) {
-			larger := make([]byte, 2*len(in.buf))
-			copy(larger, in.buf)
-			return larger, nil
-		}
-		var whole []byte
-		for {
-			block, line, lines, err := in.next(most)
-			if err != nil {
-				break
-			}
-			if want := int64(1 + bytes.Count(whole, newline)); line != want {
-				t.Fatalf("a block begins at line %d, want %d", line, want)
-			}
-			if bytes.Count(whole, quote)%2 != 0 || len(whole) > 0 && whole[len(whole)-1] != '\n' {
-				t.Fatalf("a block begins behind %q", whole)
-			}
-			split, rows := newSplitter(',', 0), 0
-			for at := 0; at < len(block); rows++ {
-				_, next, _ := split.record(block, at, nil)
-				if next <= at {
-					t.Fatalf("%q: from %d to %d", block, at, next)
-				}
-				at = next
-			}
-			if rows > lines {
-				t.Fatalf("%q has %d records, said to have %d", block, rows, lines)
-			}
-			whole = append(whole, block...)
-		}
-		if string(whole) != text {
-			t.Fatalf("got %q, want %q", whole, text)
-		}
-	})
-}
-
 // FuzzCSV: whatever a file holds, the scan ends, gives rows that have all columns or says what is
 // wrong, and never takes more memory than it was promised. What it reads it reads again from
 // what it writes.
@@ -474,71 +382,4 @@ func readWhileItChanges(t *testing.T, change func(path string) error) {
 	if _, err := s.Schema(); err == nil || err.Error() != s.Files[0]+": no such file" {
 		t.Errorf("of one that vanished: %v", err)
 	}
-}
-
-// TestABlockTakesNoMoreThanWasReservedForIt: for every type, and for text that is all there is.
-func TestABlockTakesNoMoreThanWasReservedForIt(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		types := everyType().Fields()
-		fields := []arrow.Field{field("text", stringType)}
-		for i := range rapid.IntRange(0, 3).Draw(t, "columns") {
-			typ := plain(rapid.SampledFrom(types).Draw(t, "type").Type)
-			fields = append(fields, field(fmt.Sprint("c", i), typ))
-		}
-		f := &csvFile{
-			path: "a.csv", schema: arrow.NewSchema(fields, nil), dialect: CSV{}.dialect("a.csv"),
-			columns: len(fields), onError: OnErrorNull, trouble: new(csvTrouble),
-		}
-		for i, column := range fields {
-			read, err := columnReaderOf(column.Type)
-			if err != nil {
-				t.Fatal(err)
-			}
-			f.readers, f.places = append(f.readers, read), append(f.places, i)
-		}
-		rows := rapid.IntRange(1, 300).Draw(t, "rows")
-		value := rapid.SampledFrom([]string{"", "x", strings.Repeat("long", 50), "1"}).Draw(t, "value")
-		line := strings.Repeat(value+",", len(fields)-1) + value + "\n"
-		if len(fields) == 1 && value == "" {
-			line = "\"\"\n"
-		}
-		text := []byte(strings.Repeat(line, rows))
-		r := newRapidResource(t, 16<<20)
-		defer func() {
-			if err := r.Close(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-		}()
-		need := f.blockBytes(int64(len(text)), int64(rows))
-		reserved, err := r.Reserve(context.Background(), mem.Host, need)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer reserved.Release()
-		block := f.block(context.Background(), reserved, text, 2, rows)
-		defer block.Release()
-		batch, err := block.Read(context.Background(), newAllocator(context.Background(), reserved))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer batch.Release()
-		if int(batch.NumRows()) != rows {
-			t.Errorf("%d rows, want %d", batch.NumRows(), rows)
-		}
-		if peak := r.Stats().Kinds[mem.Host].Peak; peak > need {
-			t.Errorf("%d bytes were taken, %d were reserved", peak, need)
-		}
-	})
-}
-
-func newRapidResource(t failer, host int64) *mem.Resource {
-	t.Helper()
-	var limits [mem.Kinds]mem.Limit
-	limits[mem.Device], limits[mem.Pinned] = mem.Bytes(0), mem.Bytes(0)
-	limits[mem.Host] = mem.Bytes(host)
-	r, err := mem.New(mem.Options{Limits: limits})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
 }

@@ -1,4 +1,4 @@
-package table
+package csv
 
 import (
 	"bytes"
@@ -11,19 +11,25 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// csvColumn is the fields of one column of a block.
-type csvColumn struct {
-	block  []byte
-	fields []csvField
-	nulls  *dialect
-	wrong  func(row int, value []byte) error // is told of a value that does not parse; unless it returns an error, that is a null
+// column is the fields of one column of a block.
+type column struct {
+	block   []byte
+	fields  []field
+	dialect *Dialect
+	wrong   func(row int, value []byte) error // is told of a value that does not parse; unless it returns an error, that is a null
 }
 
 // A columnReader makes an array of a column. Arrays are from the memory given, in the sizes that
-// csvBytes says.
-type columnReader func(mem memory.Allocator, c csvColumn) (arrow.Array, error)
+// columnBytes says.
+type columnReader func(mem memory.Allocator, c column) (arrow.Array, error)
 
-// columnReaderOf returns the reader of a type that CSV.check has let pass.
+// Readable says whether columns can be read as a type: any but nested ones, dictionaries and such
+// that Arrow has and nobody writes.
+func Readable(typ arrow.DataType) error {
+	_, err := columnReaderOf(typ)
+	return err
+}
+
 func columnReaderOf(typ arrow.DataType) (columnReader, error) {
 	switch typ := typ.(type) {
 	case *arrow.BooleanType:
@@ -70,55 +76,27 @@ func columnReaderOf(typ arrow.DataType) (columnReader, error) {
 	}
 }
 
-// csvBytes is what the array of a column takes at most while it is made, but for its text.
-func csvBytes(typ arrow.DataType, rows int64) int64 { return valuesBytes(typ, rows) + validBytes(rows) }
-
 // null reports whether a field is a null: what a dialect says is one, or nothing where there has to
 // be something. A field in quotes is none, unless it is empty.
-func (c *csvColumn) null(f csvField, text bool) bool {
+func (c *column) null(f field, text bool) bool {
 	value := f.text(c.block)
-	if f.to&inQuotes == 0 && c.nulls.isNull(value) {
+	if f.to&inQuotes == 0 && c.dialect.isNull(value) {
 		return true
 	}
 	return !text && len(value) == 0
 }
 
-// validity is the bitmap of a column in the making.
-type validity struct {
-	buf   *memory.Buffer
-	nulls int
-}
-
-func newValidity(mem memory.Allocator, rows int) validity {
-	v := validity{buf: newBits(mem, rows)}
-	memory.Set(v.buf.Bytes(), 0xff)
-	return v
-}
-
-func (v *validity) clear(row int) {
-	bitutil.ClearBit(v.buf.Bytes(), row)
-	v.nulls++
-}
-
-// taken is the bitmap for an array, which nil stands for where there are no nulls.
-func (v *validity) taken() *memory.Buffer {
-	if v.nulls == 0 {
-		v.buf.Release()
-		return nil
-	}
-	return v.buf
-}
-
 func fixedReader[T arrow.FixedWidthType](typ arrow.DataType, read func([]byte) (T, bool)) columnReader {
-	return func(mem memory.Allocator, c csvColumn) (arrow.Array, error) {
+	return func(mem memory.Allocator, c column) (arrow.Array, error) {
 		buf := newBuffer[T](mem, len(c.fields))
 		valid := newValidity(mem, len(c.fields))
 		values := arrow.GetData[T](buf.Bytes())
+		onlyEmpty := c.dialect.onlyEmpty()
 		for row, f := range c.fields {
 			text := f.text(c.block)
 			value, ok := read(text)
 			// A null may look like a value, -1 or NaN, only if somebody said so.
-			if ok && (c.nulls.onlyEmpty() || !c.null(f, false)) {
+			if ok && (onlyEmpty || !c.null(f, false)) {
 				values[row] = value
 				continue
 			}
@@ -141,8 +119,8 @@ func fixedReader[T arrow.FixedWidthType](typ arrow.DataType, read func([]byte) (
 	}
 }
 
-func readBools(mem memory.Allocator, c csvColumn) (arrow.Array, error) {
-	buf, valid := newBits(mem, len(c.fields)), newValidity(mem, len(c.fields))
+func readBools(mem memory.Allocator, c column) (arrow.Array, error) {
+	buf, valid := newBits(mem, len(c.fields), 0), newValidity(mem, len(c.fields))
 	for row, f := range c.fields {
 		text := f.text(c.block)
 		if c.null(f, false) {
@@ -163,8 +141,8 @@ func readBools(mem memory.Allocator, c csvColumn) (arrow.Array, error) {
 	return newArray(arrow.FixedWidthTypes.Boolean, len(c.fields), valid.nulls, valid.taken(), buf), nil
 }
 
-func readTexts(mem memory.Allocator, c csvColumn) (arrow.Array, error) {
-	return c.texts(mem, arrow.BinaryTypes.String, func(into []byte, f csvField) ([]byte, bool) {
+func readTexts(mem memory.Allocator, c column) (arrow.Array, error) {
+	return c.texts(mem, arrow.BinaryTypes.String, func(into []byte, f field) ([]byte, bool) {
 		text, from := f.text(c.block), len(into)
 		if f.to&doubledQuotes != 0 {
 			into = unquote(into, text)
@@ -185,15 +163,15 @@ func validText(text []byte) bool {
 	return true
 }
 
-func readBinaries(mem memory.Allocator, c csvColumn) (arrow.Array, error) {
-	return c.texts(mem, arrow.BinaryTypes.Binary, func(into []byte, f csvField) ([]byte, bool) {
+func readBinaries(mem memory.Allocator, c column) (arrow.Array, error) {
+	return c.texts(mem, arrow.BinaryTypes.Binary, func(into []byte, f field) ([]byte, bool) {
 		return readHex(into, f.text(c.block))
 	})
 }
 
 // texts makes an array of text, which is no longer than its fields are.
-func (c *csvColumn) texts(
-	mem memory.Allocator, typ arrow.DataType, read func(into []byte, f csvField) ([]byte, bool),
+func (c *column) texts(
+	mem memory.Allocator, typ arrow.DataType, read func(into []byte, f field) ([]byte, bool),
 ) (arrow.Array, error) {
 	bytes := 0
 	for _, f := range c.fields {

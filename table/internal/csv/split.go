@@ -1,4 +1,4 @@
-package table
+package csv
 
 import (
 	"bytes"
@@ -8,8 +8,8 @@ import (
 	"math/bits"
 )
 
-// A csvField is where in a block of CSV the text of a value is.
-type csvField struct{ from, to uint32 }
+// A field is where in a block of CSV the text of a value is.
+type field struct{ from, to uint32 }
 
 // In to, beside the place: whether the field is in quotes, and whether there are doubled quotes
 // in it. Blocks are smaller than this.
@@ -19,8 +19,8 @@ const (
 	mostBlock     = 1<<30 - 1
 )
 
-func (f csvField) text(block []byte) []byte { return block[f.from : f.to&mostBlock] }
-func (f csvField) len() int                 { return int(f.to&mostBlock - f.from) }
+func (f field) text(block []byte) []byte { return block[f.from : f.to&mostBlock] }
+func (f field) len() int                 { return int(f.to&mostBlock - f.from) }
 
 // A splitter finds the fields of CSV, a record at a time.
 type splitter struct {
@@ -43,16 +43,16 @@ var (
 // columns on are counted only, and returns where the next one begins. A record that is not well formed
 // ends where it would if it were: at the first newline behind an even number of quotes, as
 // those who cut text into blocks take it, too.
-func (s *splitter) record(block []byte, from int, fields []csvField) (found, next int, err error) {
+func (s *splitter) record(block []byte, from int, fields []field) (found, next int, err error) {
 	at := from
 	for {
-		f := csvField{from: uint32(at)}
+		f := field{from: uint32(at)}
 		if at < len(block) && block[at] == '"' {
 			end, doubled := closing(block, at+1)
 			if end < 0 {
 				return found, len(block), errOpenQuote
 			}
-			f = csvField{from: uint32(at + 1), to: uint32(end) | inQuotes}
+			f = field{from: uint32(at + 1), to: uint32(end) | inQuotes}
 			if doubled {
 				f.to |= doubledQuotes
 			}
@@ -97,13 +97,6 @@ func (s *splitter) count(found int) error {
 		return nil
 	}
 	return fmt.Errorf("%s, and there are %s", plural(found, "field"), plural(s.columns, "column"))
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // blank reports whether a line has nothing in it, and where the next begins.
@@ -194,7 +187,7 @@ func lastRecord(text []byte) int {
 	}
 }
 
-var quote = []byte{'"'}
+var quote, newline = []byte{'"'}, []byte{'\n'}
 
 // unquote appends a field with its doubled quotes halved.
 func unquote(into, text []byte) []byte {

@@ -1,8 +1,9 @@
-package table
+package csv
 
 import (
 	"encoding/hex"
 	"math"
+	"math/big"
 	"math/bits"
 	"strconv"
 	"unsafe"
@@ -122,7 +123,7 @@ func slowFloat(text []byte, size int) (float64, bool) {
 
 // decimalReader reads decimals of a type: all digits, none rounded away.
 func decimalReader(precision, scale int32) func(text []byte) (decimal128.Num, bool) {
-	most := decimal128.FromBigInt(powerOfTen(precision))
+	most := decimal128.FromBigInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(precision)), nil))
 	return func(text []byte) (decimal128.Num, bool) {
 		digits, negative := sign(text)
 		var hi, lo uint64

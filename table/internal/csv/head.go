@@ -1,0 +1,112 @@
+package csv
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+)
+
+// A Head is what the beginning of a text says of its columns.
+type Head struct {
+	Names []string
+	rows  []byte // whole records
+	line  int64  // where they begin
+}
+
+// ErrEmpty is returned of a text that has not even the names of the columns.
+var ErrEmpty = errors.New("is empty, without the names of columns")
+
+// ReadHead reads the names of the columns off a sample, which is the beginning of a text, or all
+// of it. names are those of a text without a header; without any they are column_1, column_2 and so
+// on, as is a column's whose name is empty. What is wrong with a row is an [*Error].
+func ReadHead(sample []byte, all bool, d Dialect, names []string) (h Head, err error) {
+	text := withoutMark(sample)
+	if !all {
+		end := lastRecord(text)
+		if end == 0 {
+			return h, &Error{Line: 1, Err: fmt.Errorf(
+				"the first row is longer than %d KiB, unless a quote (\") was not closed", len(text)>>10)}
+		}
+		text = text[:end]
+	}
+	skipped, lines := blankLines(text)
+	first := text[skipped:] // the record that says how many columns there are
+	if len(first) == 0 && !d.NoHeader || len(text) == 0 {
+		if d.NoHeader && len(names) > 0 {
+			return Head{Names: names}, nil
+		}
+		return h, ErrEmpty
+	}
+	split := newSplitter(d.Delimiter, 0)
+	count, next, err := split.record(first, 0, nil)
+	if err != nil {
+		return h, &Error{Line: 1 + lines, Err: err}
+	}
+	if d.NoHeader {
+		h.rows, h.line = text, 1 // in one column, blank lines are rows
+		h.Names, err = numbered(max(count, 1), names)
+		return h, err
+	}
+	fields := make([]field, count)
+	_, _, _ = split.record(first, 0, fields) // as before
+	h.rows, h.line = first[next:], 1+lines+int64(bytes.Count(first[:next], newline))
+	h.Names, err = named(first, fields)
+	return h, err
+}
+
+// blankLines are how many bytes and lines there are before the first line with something in it.
+func blankLines(text []byte) (bytes int, lines int64) {
+	for bytes < len(text) {
+		next, is := blank(text, bytes)
+		if !is {
+			break
+		}
+		bytes, lines = next, lines+1
+	}
+	return bytes, lines
+}
+
+// numbered are the names of columns that a text does not name.
+func numbered(count int, names []string) ([]string, error) {
+	if len(names) == count {
+		return names, nil
+	}
+	if len(names) > 0 {
+		return nil, fmt.Errorf("has %s, and %s", plural(count, "column"), plural(len(names), "name"))
+	}
+	names = make([]string, count)
+	for i := range names {
+		names[i] = fmt.Sprintf("column_%d", i+1)
+	}
+	return names, nil
+}
+
+// named are the names of columns that a record has.
+func named(text []byte, fields []field) ([]string, error) {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		name := f.text(text)
+		if f.to&doubledQuotes != 0 {
+			name = unquote(nil, name)
+		}
+		switch {
+		case !utf8.Valid(name):
+			return nil, fmt.Errorf("the name of column %d is not UTF-8", i+1)
+		case len(name) == 0:
+			names[i] = fmt.Sprintf("column_%d", i+1)
+		default:
+			names[i] = string(name)
+		}
+		if slices.Contains(names[:i], names[i]) {
+			return nil, fmt.Errorf("several columns are called %q", names[i])
+		}
+	}
+	return names, nil
+}
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// withoutMark is a text without the mark that some programs begin files with.
+func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, byteOrderMark) }
