@@ -107,6 +107,21 @@ func (j *jobMaker) join(a, b string, x, y relation) (string, relation) {
 	matches := func(l, r []any) (bool, error) { return true, nil }
 	if pairs <= mostJoined && j.pick(3) == 0 {
 		where := (&composer{j.t, columns}).truth(1)
+		for range j.pick(3) { // parts that may be about one side
+			first, second := where, (&composer{j.t, columns}).truth(1)
+			where.text = "(" + first.text + ") and (" + second.text + ")"
+			where.eval = func(row []any) (any, error) {
+				a, err := first.eval(row)
+				if err != nil || a == false {
+					return a, err
+				}
+				b, err := second.eval(row)
+				if err != nil || b == false || a == true {
+					return b, err
+				}
+				return a, nil
+			}
+		}
 		matches = func(l, r []any) (bool, error) {
 			v, err := where.eval(beside(l, r))
 			return v == true, err

@@ -48,8 +48,9 @@ type JoinKey struct{ Left, Right string }
 //
 // # Memory
 //
-// Both inputs are read at once, as they come, so that they may come from one fan-out. What is read is kept,
-// and can be spilled. When one input has ended and its rows, together with 32 to 44 bytes for
+// Both inputs are read at once, as they come, so that they may come from one fan-out. Rows that can match
+// nothing, for a null in a key or for what Where says about them alone, are dropped or sent on. What else is
+// read is kept, and can be spilled. When one input has ended and its rows, together with 32 to 44 bytes for
 // each and 8 more for each key but the first, fit an eighth of the limit of host memory, a hash table of them is
 // built, if they are the fewer bytes; then the rows of the other go past that, those kept and those still to come,
 // on several workers. The limit has no room for the table while the node waits for it, and gives
@@ -70,6 +71,12 @@ type Join struct {
 	// Where is an expression over the columns of both inputs, called as in the result of an
 	// inner join, see [expr.Parse]. Rows match only if it is true, so that a [LeftJoin] gives a
 	// row with nulls beside it if it is true for no row of the right.
+	//
+	// Of what it joins with and, that which names columns of one input only is looked at once for
+	// each row of that input, when the row comes; a row of which it is not true matches nothing and costs
+	// no more. The rest is looked at for each pair of rows with equal keys. If it has no value for
+	// such a pair (an [*expr.RowError]), the network ends, unless what is said about one of the rows alone,
+	// or stands before, is false: a row that is in no such pair is never an error.
 	Where string
 
 	Using  bool   // keys of one name are one column of the result

@@ -167,6 +167,12 @@ func (s *keptChunks) size() (rows, bytes int64) {
 	return s.mu.rows, s.mu.bytes
 }
 
+func (s *keptChunks) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.chunks)
+}
+
 func (s *keptChunks) release() {
 	for c := s.pop(); c != nil; c = s.pop() {
 		c.release()

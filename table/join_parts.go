@@ -84,6 +84,9 @@ func (j *joining) insert(ctx context.Context, both [2]*shuffle.Shuffle) error {
 		chunk, err := j.take(side(i), &m)
 		m.Release()
 		if err == nil {
+			chunk, err = j.sift(ctx, side(i), chunk)
+		}
+		if err == nil && chunk != nil {
 			err = give(ctx, both[i], chunk)
 		}
 		if err != nil {

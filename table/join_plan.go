@@ -8,7 +8,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/seed14ed4225/sluice/internal/suggest"
-	"github.com/seed14ed4225/sluice/table/expr"
 )
 
 // A joinPlan is a join for two schemas.
@@ -21,9 +20,7 @@ type joinPlan struct {
 	schema  *arrow.Schema // of the result
 	columns []joinedColumn
 
-	where        *expr.Program // nil without a condition
-	whereSchema  *arrow.Schema // the columns that it reads
-	whereColumns []joinedColumn
+	where joinCondition
 }
 
 // A joinedColumn is where a column comes from on each side, -1 if it does not. A key that is
@@ -155,26 +152,4 @@ func (p *joinPlan) bothSides(j Join) (*arrow.Schema, []joinedColumn, error) {
 		seen[f.Name] = true
 	}
 	return arrow.NewSchema(fields, nil), columns, nil
-}
-
-// compileWhere compiles the condition, for a schema of the columns that it reads only.
-func (p *joinPlan) compileWhere(text string, all *arrow.Schema, columns []joinedColumn) error {
-	if text == "" {
-		return nil
-	}
-	whole, err := expr.Compile(text, all)
-	if err != nil {
-		return err
-	}
-	if whole.Type().ID() != arrow.BOOL {
-		return fmt.Errorf("condition %q is of type %s, not true or false", text, typeName(whole.Type()))
-	}
-	var fields []arrow.Field
-	for _, i := range whole.Columns() {
-		fields = append(fields, all.Field(i))
-		p.whereColumns = append(p.whereColumns, columns[i])
-	}
-	p.whereSchema = arrow.NewSchema(fields, nil)
-	p.where, err = expr.Compile(text, p.whereSchema)
-	return err
 }

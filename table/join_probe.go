@@ -18,7 +18,9 @@ type prober struct {
 	side  side // of the chunks
 	table *joinTable
 	keys  *joinKeys
-	eval  *expr.Evaluator // nil without a condition
+
+	where *pairCondition  // what is asked of pairs, if anything is
+	eval  *expr.Evaluator // of that; nil without it
 
 	// Of the chunk that is passing:
 	columns [][]view        // its parts of columns, which are all of it
@@ -52,10 +54,15 @@ func newProber(j *joining, t *joinTable) *prober {
 	p := &prober{join: j, plan: j.plan, side: t.side.other(), table: t, keys: newJoinKeys(len(j.plan.keys[t.side]))}
 	p.open = make([]openRow, 0, joinStrip)
 	p.candidates = make([]pair, 0, joinCandidates)
-	if p.plan.where != nil {
-		p.eval = p.plan.where.NewEvaluator()
-	}
+	p.ask(p.plan.where.cross)
 	return p
+}
+
+// ask changes what is asked of pairs.
+func (p *prober) ask(where *pairCondition) {
+	if p.where = where; where != nil {
+		p.eval = where.program.NewEvaluator()
+	}
 }
 
 // marksProbed reports whether it has to be known of each row of a chunk whether it has matched.
@@ -66,6 +73,9 @@ func (p *joinPlan) marksProbed(s side) bool {
 // probe leads a chunk, which is in host memory, past the table, and sends what comes of it. It
 // passes several tables one after the other; after the last, what matched nothing is sent, too.
 func (p *prober) probe(ctx context.Context, c *keptChunk, last bool) error {
+	if p.join.undecided.Load() && p.where != p.plan.where.whole {
+		p.ask(p.plan.where.whole)
+	}
 	batch := c.chunk.Batch()
 	rows := int(batch.NumRows())
 	p.columns = make([][]view, batch.NumCols())
@@ -187,13 +197,13 @@ func (p *prober) filter(ctx context.Context) error {
 		places.add(p.side, place{0, uint32(p.from) + c.row}, p.table.places[c.built])
 	}
 	from := p.halves()
-	need, texts := p.join.need(p.plan.whereSchema, p.plan.whereColumns, from, places)
+	need, texts := p.join.need(p.where.schema, p.where.columns, from, places)
 	res, err := p.join.budget.reserve(ctx, need)
 	if err != nil {
 		return err
 	}
 	defer res.Release()
-	batch, err := p.join.gather(newAllocator(ctx, res), p.plan.whereSchema, p.plan.whereColumns, from, places, texts)
+	batch, err := p.join.gather(newAllocator(ctx, res), p.where.schema, p.where.columns, from, places, texts)
 	if err != nil {
 		return err
 	}

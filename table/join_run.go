@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -32,6 +33,9 @@ type joining struct {
 	schemas [2]*arrow.Schema
 	plan    *joinPlan // once both schemas are known
 	kept    [2]keptChunks
+	sieves  [2]sync.Pool // of what is not in use
+
+	undecided atomic.Bool // there are rows that have no value for their own part of the condition
 
 	mu struct { // held while a chunk is sent, so that numbers rise
 		sync.Mutex
@@ -87,9 +91,19 @@ func (j *joining) collect(ctx context.Context) (build side, fits bool, err error
 			return 0, false, err
 		}
 		if !ended {
-			err := j.keep(side(i), &m)
+			known := j.plan != nil
+			chunk, err := j.take(side(i), &m)
 			m.Release()
 			if err != nil {
+				return 0, false, err
+			}
+			if !known && j.plan != nil {
+				if err := j.siftKept(ctx); err != nil {
+					chunk.Release()
+					return 0, false, err
+				}
+			}
+			if err := j.keep(ctx, side(i), chunk); err != nil {
 				return 0, false, err
 			}
 		}
@@ -116,17 +130,39 @@ func (j *joining) missing() error {
 	return nil
 }
 
-// keep takes the chunk of a message over.
-func (j *joining) keep(s side, m *sluice.Message) error {
-	chunk, err := j.take(s, m)
-	if err != nil {
-		return err
+// keep takes a chunk over, and keeps what may match something, as far as that is known.
+func (j *joining) keep(ctx context.Context, s side, chunk *Chunk) (err error) {
+	if j.plan != nil {
+		if chunk, err = j.sift(ctx, s, chunk); err != nil || chunk == nil {
+			return err
+		}
 	}
 	if chunk.Rows() == 0 {
 		chunk.Release()
 		return nil
 	}
 	j.kept[s].add(j.keeper.keep(chunk))
+	return nil
+}
+
+// siftKept sifts what came of one input before the first chunk of the other told what
+// the condition refers to.
+func (j *joining) siftKept(ctx context.Context) error {
+	for s := range j.kept {
+		if j.plan.where.own[s] == nil {
+			continue
+		}
+		for range j.kept[s].count() {
+			c := j.kept[s].pop()
+			if err := j.keeper.take(ctx, c); err != nil {
+				c.release()
+				return err
+			}
+			if err := j.keep(ctx, side(s), c.chunk); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -233,18 +269,25 @@ func (j *joining) stream(ctx context.Context, build side) (built bool, err error
 // would be too many of them.
 func (j *joining) lower() { j.share = max(j.share/2, min(j.share, j.budget.limit/64)) }
 
-// receive receives the next chunk of an input; io.EOF after the last.
+// receive receives the next chunk of an input of which a row may match something; io.EOF after the last.
 func (j *joining) receive(ctx context.Context, s side) (*keptChunk, error) {
-	m, err := j.in[s].Recv(ctx)
-	if err != nil {
-		return nil, err
+	for {
+		m, err := j.in[s].Recv(ctx)
+		if err != nil {
+			return nil, err
+		}
+		chunk, err := j.take(s, &m)
+		m.Release()
+		if err == nil {
+			chunk, err = j.sift(ctx, s, chunk)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if chunk != nil {
+			return &keptChunk{chunk: chunk}, nil
+		}
 	}
-	defer m.Release()
-	chunk, err := j.take(s, &m)
-	if err != nil {
-		return nil, err
-	}
-	return &keptChunk{chunk: chunk}, nil
 }
 
 // build makes a table of chunks, for which it reserves everything at once. If there is no memory for it, they can be
