@@ -9,7 +9,8 @@ import (
 )
 
 // An Evaluator evaluates a [Program]. It keeps memory for one strip of rows, a few kilobytes for
-// each part of the expression, from one batch to the next, and belongs to one goroutine at a time.
+// each part of the expression, from one batch to the next, and of an expression that is text about 2 MiB of
+// that. It belongs to one goroutine at a time.
 type Evaluator struct {
 	program   *Program
 	columns   []column // those of the program, of the batch
@@ -26,10 +27,7 @@ type Evaluator struct {
 	strip int // number of the strip, never used twice
 	err   error
 
-	measured struct { // what Bytes found out, for the Eval that follows
-		batch arrow.RecordBatch
-		bytes int64
-	}
+	measured measurement // what Bytes found out, for the Eval that follows
 }
 
 // NewEvaluator returns an evaluator for one goroutine.

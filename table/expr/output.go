@@ -16,7 +16,8 @@ var errTooMuchText = errors.New("more than 2 GiB of text in one batch, which 32-
 
 // Bytes returns how much memory [Evaluator.Eval] will take from its allocator for a batch, at most: a
 // bitmap of nulls that turn out not to be there is the only thing that may be missing. To know that
-// of text takes as long as evaluating it, and may fail as that may.
+// of text it evaluates it, which may fail as Eval may; the Eval of the same batch that follows has the less
+// to do.
 func (e *Evaluator) Bytes(batch arrow.RecordBatch) (int64, error) {
 	rows := batch.NumRows()
 	typ := e.program.Type()
@@ -28,8 +29,8 @@ func (e *Evaluator) Bytes(batch arrow.RecordBatch) (int64, error) {
 	case formBool:
 		return 2 * bitmap, nil
 	case formText:
-		text, err := e.measure(batch)
-		return bitmap + allocated(4*(rows+1)) + allocated(text), err
+		err := e.measure(batch)
+		return bitmap + allocated(4*(rows+1)) + allocated(e.measured.bytes), err
 	default:
 		return bitmap + allocated(rows*int64(typ.(arrow.FixedWidthDataType).Bytes())), nil
 	}
@@ -37,32 +38,6 @@ func (e *Evaluator) Bytes(batch arrow.RecordBatch) (int64, error) {
 
 // allocated is what Arrow allocates for n bytes.
 func allocated(n int64) int64 { return (n + 63) &^ 63 }
-
-// measure returns the bytes of text in the rows of the result.
-func (e *Evaluator) measure(batch arrow.RecordBatch) (bytes int64, err error) {
-	if e.measured.batch == batch {
-		return e.measured.bytes, nil
-	}
-	if err := e.open(batch); err != nil {
-		return 0, err
-	}
-	defer e.close()
-	err = e.each(int(batch.NumRows()), func(v *vector) { bytes += textBytes(v, e.rows) })
-	if err != nil {
-		return 0, err
-	}
-	e.measured.batch, e.measured.bytes = batch, bytes
-	return bytes, nil
-}
-
-func textBytes(v *vector, n int) (bytes int64) {
-	for i, s := range v.texts[:n] {
-		if holds(v.valid, i) {
-			bytes += int64(len(s))
-		}
-	}
-	return bytes
-}
 
 // Eval returns the value of the expression for each row of a batch, in memory from mem; of a column
 // that is named by itself it is that column. The caller releases it. A row without a value is a
@@ -81,15 +56,14 @@ func (e *Evaluator) Eval(batch arrow.RecordBatch, mem memory.Allocator) (arrow.A
 	if e.program.Type().ID() == arrow.NULL {
 		return array.NewNull(rows), nil
 	}
-	text := int64(0)
-	if e.program.root.base().form == formText {
-		var err error
-		text, err = e.measure(batch)
-		e.measured.batch = nil
+	text := e.program.root.base().form == formText
+	if text {
+		err := e.measure(batch)
+		defer e.measured.forget()
 		if err != nil {
 			return nil, err
 		}
-		if text > 1<<31-1 {
+		if e.measured.bytes > 1<<31-1 {
 			return nil, fmt.Errorf("%s: %w", quote(e.program.text), errTooMuchText)
 		}
 	}
@@ -97,9 +71,13 @@ func (e *Evaluator) Eval(batch arrow.RecordBatch, mem memory.Allocator) (arrow.A
 		return nil, err
 	}
 	defer e.close()
-	o := newOutput(mem, e.program.root.base(), rows, text)
+	o := newOutput(mem, e.program.root.base(), rows, e.measured.bytes)
 	defer o.release()
-	if err := o.fill(e, rows); err != nil {
+	from := 0
+	if text {
+		from = o.take(&e.measured)
+	}
+	if err := o.fill(e, from, rows); err != nil {
 		return nil, err
 	}
 	return o.array(), nil
@@ -158,14 +136,14 @@ func (o *output) array() arrow.Array {
 	return array.MakeFromData(data)
 }
 
-// fill evaluates the expression into the array. What has the width in which it is calculated with is
+// fill evaluates the expression into the array, from a strip on. What has the width in which it is calculated with is
 // calculated where it is to be.
-func (o *output) fill(e *Evaluator, rows int) error {
+func (o *output) fill(e *Evaluator, from, rows int) error {
 	root := &e.registers[o.of.register]
 	own := root.own
 	defer func() { root.own = own }()
 	e.err = nil
-	for e.first = 0; e.first < rows; e.first += stripRows {
+	for e.first = from; e.first < rows; e.first += stripRows {
 		e.rows = min(stripRows, rows-e.first)
 		o.place(root, e.first, e.rows)
 		v := e.next()
