@@ -17,26 +17,37 @@ import (
 
 var errUncompressedSize = errors.New("does not decompress to the size in its header")
 
-// zstdDecoder writes no further than the slice it is given and starts no
-// goroutine; one serves all readers.
-var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true))
-})
+// zstdDecoders write no further than the slice they are given and start no goroutine. Each
+// serves one reader at a time: a decoder for all would let as many of them in as
+// there were processors when it was made, four at most.
+var zstdDecoders sync.Pool // of *zstd.Decoder
 
-// decompress fills dst from src, or says why that is not what src holds. The
-// codecs are called here rather than through parquet-go because each must stop
-// at len(dst), whatever the compressed bytes say.
+// slack is how many bytes beyond those wanted a decoder may write on, because it then need not
+// look where it is at every step. Scratch has more than that.
+const slack = 16
+
+func decompressZstd(dst, src []byte) (err error) {
+	decoder, ok := zstdDecoders.Get().(*zstd.Decoder)
+	if !ok {
+		decoder, err = zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return err
+		}
+	}
+	defer zstdDecoders.Put(decoder)
+	got, err := decoder.DecodeAll(src, dst[:0:min(cap(dst), len(dst)+slack)])
+	return decompressed(len(got), len(dst), err)
+}
+
+// decompress fills dst from src, or says why that is not what src holds; what dst has room for
+// beyond its length may be written to. The codecs are called here rather than through parquet-go
+// because each must stop there, whatever the compressed bytes say.
 func decompress(codec format.CompressionCodec, dst, src []byte) error {
 	switch codec {
 	case format.Snappy:
 		return decompressSnappy(dst, src)
 	case format.Zstd:
-		decoder, err := zstdDecoder()
-		if err != nil {
-			return err
-		}
-		got, err := decoder.DecodeAll(src, dst[:0:len(dst)])
-		return decompressed(len(got), len(dst), err)
+		return decompressZstd(dst, src)
 	case format.Lz4Raw:
 		n, err := lz4.UncompressBlock(src, dst)
 		return decompressed(n, len(dst), err)

@@ -92,21 +92,6 @@ func (c *fixedColumn[S, T]) append(p page) error {
 	return nil
 }
 
-// lookUp takes the values wanted of a page of codes from their dictionary.
-func lookUp[T any](dst, dict []T, scratch *scratch[int32], want wanted, p page) error {
-	codes := scratch.of(len(dst))
-	if err := decodeCodes(codes, want.skip, p); err != nil {
-		return err
-	}
-	for i, code := range codes {
-		if uint(code) >= uint(len(dict)) {
-			return errNoEntry(code, len(dict))
-		}
-		dst[i] = dict[code]
-	}
-	return nil
-}
-
 // values decodes the values wanted, which are not dictionary codes. Where those
 // before them can be stepped over they are; the delta encoding has no such place.
 func (c *fixedColumn[S, T]) values(dst []T, want wanted, p page) error {
@@ -209,9 +194,9 @@ func makeArray(typ arrow.DataType, rows, nulls int, buffers ...*memory.Buffer) a
 
 var errNoDictionary = errors.New("refers to a dictionary that is not there")
 
-func errNoEntry(code int32, entries int) error {
+func errNoEntry(code uint32, entries int) error {
 	if entries == 0 {
 		return errNoDictionary
 	}
-	return fmt.Errorf("refers to entry %d of a dictionary of %d", uint32(code), entries)
+	return fmt.Errorf("refers to entry %d of a dictionary of %d", code, entries)
 }

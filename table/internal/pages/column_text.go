@@ -59,17 +59,8 @@ func (c *textColumn) lookUp(want wanted, p page) ([]span, error) {
 	if err := checkCodes(want.skip+want.n, 8, p.data); err != nil {
 		return nil, err
 	}
-	codes, spans := c.codes.of(want.n), c.coded.of(want.n)
-	if err := decodeCodes(codes, want.skip, p); err != nil {
-		return nil, err
-	}
-	for i, code := range codes {
-		if uint(code) >= uint(len(c.entries)) {
-			return nil, errNoEntry(code, len(c.entries))
-		}
-		spans[i] = c.entries[code]
-	}
-	return spans, nil
+	spans := c.coded.of(want.n)
+	return spans, lookUp(spans, c.entries, &c.codes, want, p)
 }
 
 func (c *textColumn) array() arrow.Array {
@@ -137,7 +128,7 @@ func (c *codedColumn) append(p page) error {
 	}
 	dst := c.codes.extend(p.take, c.rows)
 	if coded {
-		err = c.known(dst[:want.n], want.skip, p)
+		err = decodeCodes(dst[:want.n], c.entries.len(), want, p)
 	} else {
 		err = c.added(dst[:want.n], src, spans, p.moreText)
 	}
@@ -145,19 +136,6 @@ func (c *codedColumn) append(p page) error {
 		spread(dst, want.n, c.valid.bits.buf.Bytes(), start)
 	}
 	return err
-}
-
-func (c *codedColumn) known(dst []int32, skip int, p page) error {
-	if err := decodeCodes(dst, skip, p); err != nil {
-		return err
-	}
-	entries := uint32(c.entries.len())
-	for _, code := range dst {
-		if uint32(code) >= entries {
-			return errNoEntry(code, int(entries))
-		}
-	}
-	return nil
 }
 
 func (c *codedColumn) added(dst []int32, src []byte, spans []span, more int64) error {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"sort"
 
 	"github.com/parquet-go/parquet-go/format"
@@ -41,32 +40,104 @@ func checkCodes(n, width int, data []byte) error {
 		return fmt.Errorf("index of %d bits", bits)
 	}
 	if bits == 0 || int64(n)*int64(width) <= lookFirst {
-		return nil // of no bits: a dictionary of one entry; some writers leave out the runs
-	}
-	r := runs{src: data[1:], width: bits, left: n}
-	for {
-		if _, err := r.next(); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
-	}
-}
-
-// decodeCodes fills codes with indexes into a dictionary, those of the page after the
-// first skip, which checkCodes has seen. Whether they are in range is for the caller to
-// check.
-func decodeCodes(codes []int32, skip int, p page) error {
-	if len(codes) == 0 {
 		return nil
 	}
+	r := runs{src: data[1:], width: bits, left: n}
+	if r.skip(n) > 0 {
+		_, err := r.next() // which is what stands in the way
+		return err
+	}
+	return nil
+}
+
+// codesOf returns the runs of n dictionary codes of a page, those after the first skip, as
+// checkCodes has seen them. over is how many of the first run's are to be left out.
+// Whether they are in range is for the caller to check.
+func codesOf(p page, skip, n int) (found runs, over int) {
+	if n == 0 {
+		return runs{}, 0
+	}
 	data, bits := p.data[1:], uint(p.data[0])
+	if bits == 0 { // all are the same; some writers leave out the runs
+		return runs{src: binary.AppendUvarint(nil, uint64(n)<<1), left: n}, 0
+	}
 	if i := sort.Search(len(p.marks), func(i int) bool { return p.marks[i].value > skip }); i > 0 {
 		from := p.marks[i-1]
 		data, skip = data[from.at:], skip-from.value
 	}
-	return decodeRuns(codes, skip, data, bits)
+	found = runs{src: data, width: bits, left: skip + n}
+	return found, found.skip(skip)
+}
+
+// codesAtATime is how many codes are unpacked before the values they stand for are looked up:
+// as many as stay in the fastest cache.
+const codesAtATime = 2048
+
+// lookUp takes the values wanted of a page of codes from their dictionary.
+func lookUp[T any](dst, dict []T, scratch *scratch[int32], want wanted, p page) error {
+	r, over := codesOf(p, want.skip, len(dst))
+	for len(dst) > 0 {
+		stretch, err := r.next()
+		if err != nil {
+			return err
+		}
+		n := stretch.count - over
+		if stretch.packed == nil {
+			if uint(stretch.value) >= uint(len(dict)) {
+				return errNoEntry(stretch.value, len(dict))
+			}
+			fill(dst[:n], dict[stretch.value])
+			dst = dst[n:]
+		}
+		for ; stretch.packed != nil && n > 0; n, over = n-codesAtATime, over+codesAtATime {
+			codes := scratch.of(min(n, codesAtATime))
+			unpackFrom(codes, over, stretch.packed, r.width)
+			into := dst[:len(codes)]
+			dst = dst[len(codes):]
+			for i, code := range codes {
+				if uint(code) >= uint(len(dict)) {
+					return errNoEntry(uint32(code), len(dict))
+				}
+				into[i] = dict[code]
+			}
+		}
+		over = 0
+	}
+	return nil
+}
+
+// decodeCodes fills codes with the ones wanted of a page, for a dictionary of so many entries.
+func decodeCodes(codes []int32, entries int, want wanted, p page) error {
+	r, over := codesOf(p, want.skip, len(codes))
+	for len(codes) > 0 {
+		stretch, err := r.next()
+		if err != nil {
+			return err
+		}
+		into := codes[:stretch.count-over]
+		codes = codes[len(into):]
+		if stretch.packed == nil {
+			if uint(stretch.value) >= uint(entries) {
+				return errNoEntry(stretch.value, entries)
+			}
+			fill(into, int32(stretch.value))
+		} else {
+			unpackFrom(into, over, stretch.packed, r.width)
+			for _, code := range into {
+				if uint(code) >= uint(entries) {
+					return errNoEntry(uint32(code), entries)
+				}
+			}
+		}
+		over = 0
+	}
+	return nil
+}
+
+func fill[T any](dst []T, value T) {
+	for i := range dst {
+		dst[i] = value
+	}
 }
 
 // A mark is where in the codes of a page a value lies at which a run begins. Runs can
@@ -86,14 +157,12 @@ func markCodes(n int, data []byte) []mark {
 	data, bits := data[1:], uint(data[0])
 	var marks []mark
 	r := runs{src: data, width: bits, left: n}
-	for next := betweenMarks; ; {
+	for {
+		r.skip(betweenMarks - 1)
 		if _, err := r.next(); err != nil {
 			return marks
 		}
-		if value := n - r.left; value >= next {
-			marks = append(marks, mark{value: value, at: r.at})
-			next = value + betweenMarks
-		}
+		marks = append(marks, mark{value: n - r.left, at: r.at})
 	}
 }
 

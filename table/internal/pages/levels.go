@@ -58,8 +58,12 @@ func (r *runs) repeated(count uint64) (run, error) {
 		return run{}, errRuns
 	}
 	var value uint32
-	for i := range size {
-		value |= uint32(r.src[r.at+i]) << (8 * i)
+	if len(r.src)-r.at >= 4 {
+		value = binary.LittleEndian.Uint32(r.src[r.at:]) & (1<<(8*size) - 1)
+	} else {
+		for i := range size {
+			value |= uint32(r.src[r.at+i]) << (8 * i)
+		}
 	}
 	r.at += size
 	n := int(min(count, uint64(r.left)))
@@ -82,38 +86,30 @@ func (r *runs) packed(groups uint64) (run, error) {
 	return found, nil
 }
 
-// decodeRuns fills dst from src, the hybrid encoding with values of width bits, of
-// which the first skip are left out. src should have padding beyond its length, see
-// scratch.
-func decodeRuns(dst []int32, skip int, src []byte, width uint) error {
-	if width == 0 {
-		clear(dst)
-		return nil
-	}
-	r := runs{src: src, width: width, left: skip + len(dst)}
-	for {
-		stretch, err := r.next()
-		if err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
+// skip steps over the runs that lie within the next n values, and returns how many of the n the
+// run after them has. If it comes to one that is damaged it stays before it.
+func (r *runs) skip(n int) (over int) {
+	n = min(n, r.left)
+	size := int(r.width+7) / 8
+	for n > 0 {
+		// Repeated values in short runs are what there are most of.
+		if rest := r.src[r.at:]; len(rest) > size && rest[0] < 0x80 && rest[0]&1 == 0 {
+			count := int(rest[0] >> 1)
+			if count > n {
+				return n
 			}
-			return err
-		}
-		if skip >= stretch.count {
-			skip -= stretch.count
+			n, r.left, r.at = n-count, r.left-count, r.at+1+size
 			continue
 		}
-		into := dst[:stretch.count-skip]
-		dst = dst[len(into):]
-		if stretch.packed == nil {
-			for i := range into {
-				into[i] = int32(stretch.value)
-			}
-		} else {
-			unpackFrom(into, skip, stretch.packed, width)
+		before := *r
+		stretch, err := r.next()
+		if err != nil || stretch.count > n {
+			*r = before
+			return n
 		}
-		skip = 0
+		n -= stretch.count
 	}
+	return 0
 }
 
 // unpackFrom unpacks values of width bits that lie after the first skip. Those lie

@@ -178,7 +178,7 @@ func (p *plan) decoding(e *entry, take int) needs {
 		return needs{values: bytesFor(int(bitutil.BytesForBits(int64(take))), 1)}
 	case *arrow.StringType, *arrow.BinaryType:
 		if isDictionary(e.encoding) {
-			return needs{codes: bytesFor(take, 4), spans: bytesFor(take, 8)}
+			return needs{codes: lookingUp(take), spans: bytesFor(take, 8)}
 		}
 		return locating(e, take)
 	case *arrow.DictionaryType:
@@ -200,7 +200,7 @@ func decodingFixed(e *entry, take, width, stored int) needs {
 	var n needs
 	switch {
 	case isDictionary(e.encoding):
-		n.codes = bytesFor(take, 4)
+		n.codes = lookingUp(take)
 	case e.encoding == format.DeltaBinaryPacked && (cast || take < e.rows):
 		n.values = bytesFor(e.rows, stored)
 	case cast:
@@ -214,7 +214,7 @@ func decodingFixed(e *entry, take, width, stored int) needs {
 
 func decodingPacked(e *entry, take, width int) needs {
 	if isDictionary(e.encoding) {
-		return needs{codes: bytesFor(take, 4)}
+		return needs{codes: lookingUp(take)}
 	}
 	n := locating(e, take)
 	if e.encoding == format.ByteStreamSplit {
@@ -222,6 +222,9 @@ func decodingPacked(e *entry, take, width int) needs {
 	}
 	return n
 }
+
+// lookingUp is what it takes to look so many values up in a dictionary.
+func lookingUp(take int) int64 { return bytesFor(min(take, codesAtATime), 4) }
 
 // locating is what it takes to find strings that are not dictionary encoded.
 func locating(e *entry, take int) needs {
