@@ -20,8 +20,8 @@ var aggregateKind = Kind{
 }
 
 type aggregate struct {
-	By      []At[string]     `job:"by" doc:"key columns, one or a list; without any, all rows are one group"`
-	Compute Mapping[measure] `job:"compute" doc:"names of new columns, each with what is in it: count, count(column), count(distinct column), or a function of a column: sum, mean, min, max, variance, stddev (both of a sample), variance_pop, stddev_pop, first (in the order of the input) or any"`
+	By      []At[string]     `job:"by" doc:"key columns, one or a list; without any, all rows are one group" also:"group_by groupby group keys columns"`
+	Compute Mapping[measure] `job:"compute" doc:"names of new columns, each with what is in it: count, count(column), count(distinct column), or a function of a column: sum, mean, min, max, variance, stddev (both of a sample), variance_pop, stddev_pop, first (in the order of the input) or any" also:"aggregates aggs measures"`
 	Workers int              `job:"workers,min=1" doc:"how many compute at once; what the job says if not given"`
 }
 

@@ -61,7 +61,7 @@ func addLocated(r *report, n *node, at Position, err error) {
 			addLocated(r, n, wrong.at, wrong.err)
 			continue
 		}
-		r.add(at, n.name, part)
+		r.add(n.settingAt(part, at), n.name, part)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,6 +17,9 @@ import (
 //
 //	Files []At[string] `job:"files,required" doc:"files to read"`
 //	Limit int          `job:"limit,min=0" doc:"most rows to keep"`
+//
+// The tag also lists other names that people may try for a setting, for the error that says what it
+// is called.
 //
 // With the option null, the word null is a value; otherwise it says that there is none.
 //
@@ -194,6 +198,7 @@ func wholeNumber(v *value) (int64, error) {
 type field struct {
 	name     string
 	doc      string
+	also     []string // what people may take its name to be
 	required bool
 	null     bool // the word null is a value, and does not say that there is none
 	min      *int64
@@ -217,6 +222,7 @@ func structFields(target reflect.Value) []field {
 		}
 		name, options, _ := strings.Cut(tag, ",")
 		f := field{name: name, doc: target.Type().Field(i).Tag.Get("doc"), into: target.Field(i)}
+		f.also = strings.Fields(target.Type().Field(i).Tag.Get("also"))
 		for option := range strings.SplitSeq(options, ",") {
 			key, argument, _ := strings.Cut(option, "=")
 			switch key {
@@ -244,10 +250,6 @@ func structFields(target reflect.Value) []field {
 // mapping at a place. Whose it is ends the error about an unknown key.
 func (d *decoder) settings(at Position, entries []entry, target any, whose string) {
 	fields := fieldsOf(target)
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.name
-	}
 	found := make(map[string]*value, len(entries))
 	for _, e := range entries {
 		found[e.key] = e.value
@@ -275,7 +277,20 @@ func (d *decoder) settings(at Position, entries []entry, target any, whose strin
 	}
 	for _, e := range entries {
 		if found[e.key] != nil {
-			d.fail(e.at, fmt.Errorf("unknown setting %q of %s%s", shorten(e.key), whose, instead(e.key, names)))
+			d.fail(e.at, fmt.Errorf("unknown setting %q of %s%s", shorten(e.key), whose, meant(e.key, fields)))
 		}
 	}
+}
+
+// meant ends an error about an unknown setting with the one that was probably meant: it is nearly
+// called so, or elsewhere it is called so.
+func meant(key string, fields []field) string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		if slices.Contains(f.also, strings.ToLower(key)) {
+			return fmt.Sprintf("; did you mean %q?", f.name)
+		}
+		names[i] = f.name
+	}
+	return instead(key, names)
 }

@@ -18,7 +18,7 @@ var distinctKind = Kind{
 }
 
 type distinct struct {
-	By      []At[string] `job:"by" doc:"columns in which rows must be equal, one or a list; all if not given"`
+	By      []At[string] `job:"by" doc:"columns in which rows must be equal, one or a list; all if not given" also:"columns subset keys on"`
 	Workers int          `job:"workers,min=1" doc:"how many compute at once; what the job says if not given"`
 }
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -9,6 +10,24 @@ import (
 	"github.com/seed14ed4225/sluice/table"
 	"github.com/seed14ed4225/sluice/table/expr"
 )
+
+// settingOfField has for fields of [table.Scan] and [table.Write] the settings that they come from.
+var settingOfField = map[string]string{
+	"Format": "format", "Codec": "compression", "RowGroupRows": "row_group_rows", "RowGroupBytes": "row_group_bytes",
+	"CSV.Delimiter": "delimiter", "CSV.NoHeader": "header", "CSV.Names": "names", "CSV.Types": "types",
+	"CSV.Null": "null_text", "CSV.OnError": "on_error", "CSV.QuoteAll": "quote_all",
+}
+
+// settingAt is where the setting is that an error is about, or else another place.
+func (n *node) settingAt(err error, or Position) Position {
+	var field *table.SettingError
+	if errors.As(err, &field) {
+		if at, ok := n.places[settingOfField[field.Field]]; ok {
+			return at
+		}
+	}
+	return or
+}
 
 // fileFormat is the table.Format of a file as a setting.
 type fileFormat table.Format

@@ -16,7 +16,7 @@ var filterKind = Kind{
 }
 
 type filter struct {
-	Where   At[expression] `job:"where,required" doc:"the condition, an expression such as delay > 60 and origin in ('ORD', 'SFO'); a comparison with null is not true"`
+	Where   At[expression] `job:"where,required" doc:"the condition, an expression such as delay > 60 and origin in ('ORD', 'SFO'); a comparison with null is not true" also:"condition if filter expr predicate"`
 	Workers int            `job:"workers,min=1" doc:"how many chunks are worked on at once; what the job says if not given"`
 }
 

@@ -29,6 +29,7 @@ type node struct {
 	at      Position
 	kind    *Kind
 	step    Step
+	places  map[string]Position // of the settings that it has
 	in, out []At[string]
 	reads   []*channel
 	writes  []*channel

@@ -20,10 +20,10 @@ var joinKind = Kind{
 }
 
 type joining struct {
-	On      []At[joinKey] `job:"on" doc:"what must be equal, a = b with a column of the left and one of the right, or a list; null equals nothing"`
+	On      []At[joinKey] `job:"on" doc:"what must be equal, a = b with a column of the left and one of the right, or a list; null equals nothing" also:"keys left_on right_on"`
 	Using   []At[string]  `job:"using" doc:"columns of both inputs that must be equal and are one column of the result, one or a list; instead of on"`
-	Type    joinType      `job:"type" doc:"inner: rows that match; left, right, full: also the others of that side or both, with nulls; semi: rows of the left that match any, once; anti: the others of the left"`
-	Where   At[string]    `job:"where" doc:"expression over the columns of both that must be true, too, for rows to match"`
+	Type    joinType      `job:"type" doc:"inner: rows that match; left, right, full: also the others of that side or both, with nulls; semi: rows of the left that match any, once; anti: the others of the left" also:"how"`
+	Where   At[string]    `job:"where" doc:"expression over the columns of both that must be true, too, for rows to match" also:"condition filter"`
 	Suffix  string        `job:"suffix" doc:"goes behind columns of the right whose name the left has, too"`
 	Workers int           `job:"workers,min=1" doc:"how many compute at once; what the job says if not given"`
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -150,5 +151,24 @@ nodes:
 	got := []any{job.nodes[1].step.(*project).settings(), job.nodes[2].step.(*limiting).settings()}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// No other name of a setting is the name of one, or stands for two.
+func TestOtherNamesOfSettingsAreUnambiguous(t *testing.T) {
+	for _, kind := range Builtin() {
+		known := make(map[string]string)
+		fields := fieldsOf(kind.Settings())
+		for _, f := range fields {
+			known[f.name] = f.name
+		}
+		for _, f := range fields {
+			for _, other := range f.also {
+				if is := known[other]; is != "" || other != strings.ToLower(other) {
+					t.Errorf("kind %s: %q is to stand for %s, and is %s", kind.Name, other, f.name, is)
+				}
+				known[other] = f.name
+			}
+		}
 	}
 }

@@ -16,8 +16,8 @@ var limitKind = Kind{
 }
 
 type limiting struct {
-	Rows   int `job:"rows,min=1" doc:"most rows to keep; all after the offset if not given"`
-	Offset int `job:"offset,min=0" doc:"how many rows to leave out before; none if not given"`
+	Rows   int `job:"rows,min=1" doc:"most rows to keep; all after the offset if not given" also:"limit n count first top"`
+	Offset int `job:"offset,min=0" doc:"how many rows to leave out before; none if not given" also:"skip"`
 }
 
 func (l *limiting) settings() table.Limit {

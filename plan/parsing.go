@@ -147,6 +147,10 @@ func (p *parsing) node(e entry) {
 		return
 	}
 	n.step = n.kind.Settings()
+	n.places = make(map[string]Position, len(settings))
+	for _, s := range settings {
+		n.places[s.key] = s.value.at
+	}
 	d.settings(e.at, settings, n.step, "kind "+n.kind.Name)
 	if !p.portsUnclear {
 		in := p.countPorts(n, "in", "reads", n.in, n.kind.Reads)

@@ -18,8 +18,8 @@ var projectKind = Kind{
 }
 
 type project struct {
-	Columns []At[string]        `job:"columns" doc:"columns to keep, one or a list, in this order; \"*\" stands for all that are not computed anew; none if not given"`
-	Compute Mapping[expression] `job:"compute" doc:"names of new columns, each with its value, an expression of columns of the input, such as {hours: delay / 60.0}"`
+	Columns []At[string]        `job:"columns" doc:"columns to keep, one or a list, in this order; \"*\" stands for all that are not computed anew; none if not given" also:"select keep fields"`
+	Compute Mapping[expression] `job:"compute" doc:"names of new columns, each with its value, an expression of columns of the input, such as {hours: delay / 60.0}" also:"expressions expr new add with"`
 	Workers int                 `job:"workers,min=1" doc:"how many chunks are worked on at once; what the job says if not given"`
 }
 

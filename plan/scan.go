@@ -20,22 +20,22 @@ var scanKind = Kind{
 }
 
 type scan struct {
-	Files   []At[string] `job:"files,required" doc:"file, glob or folder of Parquet or CSV files, or a list of them, none of them twice; of a folder the *.parquet in it, or with format: csv the *.csv and *.tsv (small letters, hidden ones too, no subfolders); - is standard input, for CSV"`
-	Columns []At[string] `job:"columns" doc:"columns to read, in this order; all if not given"`
-	Rows    int          `job:"rows,min=1" doc:"most rows of a chunk, which is what is read and handed on at a time; 65536 if not given"`
+	Files   []At[string] `job:"files,required" doc:"file, glob or folder of Parquet or CSV files, or a list of them, none of them twice; of a folder the *.parquet in it, or with format: csv the *.csv and *.tsv (small letters, hidden ones too, no subfolders); - is standard input, for CSV" also:"path paths file filename input from source"`
+	Columns []At[string] `job:"columns" doc:"columns to read, in this order; all if not given" also:"select fields"`
+	Rows    int          `job:"rows,min=1" doc:"most rows of a chunk, which is what is read and handed on at a time; 65536 if not given" also:"chunk_rows batch_size"`
 	Tickets int          `job:"tickets,min=1" doc:"most chunks in memory at once, from reading until the last node lets go; twice the processors if not given"`
-	Format  fileFormat   `job:"format" doc:"parquet or csv; if not given, csv for names in .csv and .tsv, with .gz or .zst behind it or not, and parquet for others"`
+	Format  fileFormat   `job:"format" doc:"parquet or csv; if not given, csv for names in .csv and .tsv, with .gz or .zst behind it or not, and parquet for others" also:"type"`
 	csvScan
 }
 
 // csvScan is what there is to say about CSV.
 type csvScan struct {
-	Delimiter string              `job:"delimiter" doc:"CSV: the character between fields; a comma if not given, a tab for .tsv"`
-	Header    bool                `job:"header" doc:"CSV: whether the first line has the names of the columns"`
-	Names     []string            `job:"names" doc:"CSV without a header: the names of the columns; column_1, column_2 and so on if not given"`
-	Types     Mapping[columnType] `job:"types" doc:"CSV: types of columns by name, as in {delay: int32, price: 'decimal(12, 2)'}; what is not given is inferred from the first rows of the first file"`
-	NullText  []string            `job:"null_text" doc:"CSV: what stands for a null when it is not in quotes, one or several; the empty field if not given"`
-	OnError   onError             `job:"on_error,null" doc:"CSV: what to do with a row that cannot be read: fail (if not given), skip the row, or null for the value; what was skipped is counted in a warning"`
+	Delimiter string              `job:"delimiter" doc:"CSV: the character between fields; a comma if not given, a tab for .tsv" also:"separator sep delim"`
+	Header    bool                `job:"header" doc:"CSV: whether the first line has the names of the columns" also:"headers"`
+	Names     []string            `job:"names" doc:"CSV without a header: the names of the columns; column_1, column_2 and so on if not given" also:"column_names"`
+	Types     Mapping[columnType] `job:"types" doc:"CSV: types of columns by name, as in {delay: int32, price: 'decimal(12, 2)'}; what is not given is inferred from the first rows of the first file" also:"schema dtypes column_types"`
+	NullText  []string            `job:"null_text" doc:"CSV: what stands for a null when it is not in quotes, one or several; the empty field if not given" also:"null nulls null_value null_values na"`
+	OnError   onError             `job:"on_error,null" doc:"CSV: what to do with a row that cannot be read: fail (if not given), skip the row, or null for the value; what was skipped is counted in a warning" also:"errors bad_rows"`
 }
 
 func (s *scan) settings() table.Scan {

@@ -18,8 +18,8 @@ var sortKind = Kind{
 }
 
 type sorting struct {
-	By    []At[sortKey] `job:"by,required" doc:"column to sort by, or a list of them: column [asc|desc] [nulls first|last], asc and nulls last if not said"`
-	Limit int           `job:"limit,min=1" doc:"most rows to keep; all if not given"`
+	By    []At[sortKey] `job:"by,required" doc:"column to sort by, or a list of them: column [asc|desc] [nulls first|last], asc and nulls last if not said" also:"keys order_by order columns on"`
+	Limit int           `job:"limit,min=1" doc:"most rows to keep; all if not given" also:"top rows n"`
 }
 
 // A sortKey is a column with a direction: "flights desc nulls last".

@@ -18,16 +18,16 @@ var writeKind = Kind{
 }
 
 type writing struct {
-	File          At[string] `job:"file,required" doc:"file to write, or - for standard output; nothing is seen of it until it is whole"`
-	Format        fileFormat `job:"format" doc:"parquet or csv; if not given, what the name ends in: .parquet, .csv or .tsv, the latter with .gz or .zst behind it if it is to be compressed; csv for -"`
-	Overwrite     bool       `job:"overwrite" doc:"whether to replace a file that is there; it is an error if not given"`
-	Compression   codec      `job:"compression" doc:"none, snappy (Parquet only), gzip or zstd; if not given, snappy for Parquet and what the name says for CSV"`
+	File          At[string] `job:"file,required" doc:"file to write, or - for standard output; nothing is seen of it until it is whole" also:"path files filename output to target"`
+	Format        fileFormat `job:"format" doc:"parquet or csv; if not given, what the name ends in: .parquet, .csv or .tsv, the latter with .gz or .zst behind it if it is to be compressed; csv for -" also:"type"`
+	Overwrite     bool       `job:"overwrite" doc:"whether to replace a file that is there; it is an error if not given" also:"replace force"`
+	Compression   codec      `job:"compression" doc:"none, snappy (Parquet only), gzip or zstd; if not given, snappy for Parquet and what the name says for CSV" also:"codec compress"`
 	RowGroupRows  int        `job:"row_group_rows,min=1" doc:"Parquet: most rows of a row group; 1048576 if not given"`
 	RowGroupBytes size.Size  `job:"row_group_bytes,min=1" doc:"Parquet: most memory that the rows of a row group take before they are encoded, such as 16MiB; 64MiB if not given, and never more than an eighth of the limit of host memory"`
-	Delimiter     string     `job:"delimiter" doc:"CSV: the character between fields; a comma if not given, a tab for .tsv"`
-	Header        bool       `job:"header" doc:"CSV: whether the first line has the names of the columns"`
-	NullText      string     `job:"null_text" doc:"CSV: what stands for a null; an empty field if not given"`
-	QuoteAll      bool       `job:"quote_all" doc:"CSV: whether all values are in quotes; only those that have to be, if not given"`
+	Delimiter     string     `job:"delimiter" doc:"CSV: the character between fields; a comma if not given, a tab for .tsv" also:"separator sep delim"`
+	Header        bool       `job:"header" doc:"CSV: whether the first line has the names of the columns" also:"headers column_names"`
+	NullText      string     `job:"null_text" doc:"CSV: what stands for a null; an empty field if not given" also:"null nulls null_value null_values na"`
+	QuoteAll      bool       `job:"quote_all" doc:"CSV: whether all values are in quotes; only those that have to be, if not given" also:"quotes quote quoted quoting"`
 }
 
 func (s *writing) settings() table.Write {

@@ -98,6 +98,8 @@ job.yaml:7:3: node "top": no kind given; have scan, filter, project, aggregate, 
 job.yaml:7:15: node "top": kind: expected a text, got a list`},
 		{about: "an unknown setting", job: replace(good, "limit:", "limits:"), want: `
 job.yaml:7:46: node "top": unknown setting "limits" of kind sort; did you mean "limit"?`},
+		{about: "a setting by another name", job: replace(good, "limit:", "TOP:"), want: `
+job.yaml:7:46: node "top": unknown setting "TOP" of kind sort; did you mean "limit"?`},
 		{about: "a missing setting", job: replace(good, "by: origin, ", ""), want: `
 job.yaml:7:3: node "top": setting "by" is missing: column to sort by, or a list of them: column [asc|desc] [nulls first|last], asc and nulls last if not said`},
 		{about: "an empty setting", job: replace(good, "by: origin", "by: []"), want: `

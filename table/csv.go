@@ -87,30 +87,48 @@ func (e *RowError) Error() string {
 // Unwrap returns what is wrong, without the place.
 func (e *RowError) Unwrap() error { return e.Err }
 
-// given reports whether anything is set.
-func (c CSV) given() bool {
-	return c.Delimiter != "" || c.NoHeader || len(c.Names)+len(c.Types)+len(c.Null) > 0 || c.OnError != ""
+// given is the first field that is set, "" if none is.
+func (c CSV) given() string {
+	return firstField(
+		named{"CSV.Delimiter", c.Delimiter != ""}, named{"CSV.NoHeader", c.NoHeader}, named{"CSV.Names", len(c.Names) > 0},
+		named{"CSV.Types", len(c.Types) > 0}, named{"CSV.Null", len(c.Null) > 0}, named{"CSV.OnError", c.OnError != ""},
+	)
+}
+
+// named is a field, and whether it is set.
+type named struct {
+	field string
+	set   bool
+}
+
+func firstField(fields ...named) string {
+	for _, f := range fields {
+		if f.set {
+			return f.field
+		}
+	}
+	return ""
 }
 
 func (c CSV) check() error {
 	delimiter, err := delimiterOf(c.Delimiter, false)
 	if err != nil {
-		return err
+		return wrongField("CSV.Delimiter", err)
 	}
 	if !slices.Contains(onErrors, string(c.OnError)) && c.OnError != "" {
-		return fmt.Errorf("unknown on_error %q%s", string(c.OnError), suggest.Phrase(string(c.OnError), onErrors))
+		return wrongField("CSV.OnError", fmt.Errorf("unknown on_error %q%s", string(c.OnError), suggest.Phrase(string(c.OnError), onErrors)))
 	}
 	if len(c.Names) > 0 && !c.NoHeader {
-		return errors.New("names of columns are for files without a header")
+		return wrongField("CSV.Names", errors.New("names of columns are for files without a header"))
 	}
 	for i, name := range c.Names {
 		if slices.Contains(c.Names[:i], name) {
-			return fmt.Errorf("two columns are called %q", name)
+			return wrongField("CSV.Names", fmt.Errorf("two columns are called %q", name))
 		}
 	}
 	for name, typ := range c.Types {
 		if err := csv.Readable(typ); err != nil {
-			return fmt.Errorf("column %q: %w", name, err)
+			return wrongField("CSV.Types", fmt.Errorf("column %q: %w", name, err))
 		}
 	}
 	for _, null := range c.Null {
@@ -118,7 +136,7 @@ func (c CSV) check() error {
 			continue // it may be a comma
 		}
 		if err := checkNull(null, delimiter); err != nil {
-			return err
+			return wrongField("CSV.Null", err)
 		}
 	}
 	return nil

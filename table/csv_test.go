@@ -116,7 +116,7 @@ func TestSettingsOfCSVThatMakeNoSenseAreRefused(t *testing.T) {
 		scan Scan
 		want string
 	}{
-		{Scan{Files: []string{"a.parquet"}, CSV: CSV{Delimiter: ";"}}, "there are settings for CSV, and the files are Parquet; say that the format is csv if they are not"},
+		{Scan{Files: []string{"a.parquet"}, CSV: CSV{Delimiter: ";"}}, "this is about CSV, and the files are Parquet; if they are not, say so with format: csv"},
 		{Scan{Files: []string{"-"}, Format: FormatParquet}, "standard input can be read as CSV only: Parquet is read from its end; put it into a file first"},
 		{Scan{Files: []string{"a.csv"}, Format: "cvs"}, `unknown format "cvs"; did you mean "csv"?`},
 		{Scan{Files: []string{"a.csv"}, CSV: CSV{Delimiter: ",,"}}, `delimiter ",,": want one character of ASCII, such as ; or a tab`},

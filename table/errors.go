@@ -19,6 +19,26 @@ func (e *ColumnError) Error() string {
 	return fmt.Sprintf("unknown column %q%s", e.Column, suggest.Phrase(e.Column, e.Have))
 }
 
+// A SettingError says that a field of a [Scan] or a [Write] makes no sense, by itself or beside
+// the others. Its message is that of Err.
+type SettingError struct {
+	Field string // as Go calls it: "Codec", or "CSV.Null"
+	Err   error
+}
+
+func (e *SettingError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong with the field.
+func (e *SettingError) Unwrap() error { return e.Err }
+
+// wrongField has an error name the field that it is about; nil stays nil.
+func wrongField(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &SettingError{Field: name, Err: err}
+}
+
 // columnIndex finds a column by its name; the error is a *ColumnError.
 func columnIndex(schema *arrow.Schema, name string) (int, error) {
 	found := schema.FieldIndices(name)

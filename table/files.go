@@ -69,6 +69,27 @@ func expandOne(name string, format Format) ([]string, error) {
 	return found, nil
 }
 
+// insteadOf says what a directory has in place of files of a format, and how that is read.
+func insteadOf(format Format, name, suffix string, entries []fs.DirEntry) string {
+	other, suffixes := FormatCSV, csvSuffixes
+	if format == FormatCSV {
+		other, suffixes = FormatParquet, []string{parquetSuffix}
+	}
+	folders := 0
+	for _, e := range entries {
+		switch {
+		case e.IsDir():
+			folders++
+		case hasSuffix(e.Name(), suffixes):
+			return fmt.Sprintf("; there is %s, which is read with format: %s", e.Name(), other)
+		}
+	}
+	if folders > 0 {
+		return fmt.Sprintf("; those of folders in it are read with a pattern, such as %s", filepath.Join(name, "*", "*"+suffix))
+	}
+	return ""
+}
+
 func directory(name string, format Format) ([]string, error) {
 	entries, err := os.ReadDir(name) // sorted
 	if err != nil {
@@ -85,7 +106,7 @@ func directory(name string, format Format) ([]string, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%s: no *%s files in this directory", name, suffixes[0])
+		return nil, fmt.Errorf("%s: no *%s files in this directory%s", name, suffixes[0], insteadOf(format, name, suffixes[0], entries))
 	}
 	return found, nil
 }

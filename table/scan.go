@@ -182,15 +182,15 @@ func (s Scan) check() error {
 	case FormatCSV:
 		return s.CSV.check()
 	case FormatParquet:
-		if s.CSV.given() {
-			return errors.New("there are settings for CSV, and the files are Parquet; say that the format is csv if they are not")
+		if field := s.CSV.given(); field != "" {
+			return wrongField(field, errors.New("this is about CSV, and the files are Parquet; if they are not, say so with format: csv"))
 		}
 		if slices.Contains(s.Files, StandardStream) {
 			return errors.New("standard input can be read as CSV only: Parquet is read from its end; put it into a file first")
 		}
 		return nil
 	default:
-		return fmt.Errorf("unknown format %q%s", string(s.Format), suggest.Phrase(string(s.Format), fileFormats))
+		return wrongField("Format", fmt.Errorf("unknown format %q%s", string(s.Format), suggest.Phrase(string(s.Format), fileFormats)))
 	}
 }
 
@@ -252,7 +252,7 @@ func (s Scan) open() (*arrow.Schema, []string, error) {
 	for _, path := range paths {
 		file, err := pages.Open(path)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, s.orCSV(err)
 		}
 		err = agreed.with(file, s.Columns)
 		if closing := file.Close(); err == nil {
@@ -263,6 +263,16 @@ func (s Scan) open() (*arrow.Schema, []string, error) {
 		}
 	}
 	return agreed.schema(), paths, nil
+}
+
+// orCSV says of a file that is taken for Parquet, though its name does not say so, what else it may be.
+func (s Scan) orCSV(err error) error {
+	if errors.Is(err, pages.ErrNotParquet) && s.Format == "" {
+		if format, _, _ := formatOf(s.Files[0]); format == "" {
+			return fmt.Errorf("%w; if it is CSV, say so with format: csv", err)
+		}
+	}
+	return err
 }
 
 // agreement is what the files seen so far have in common.

@@ -97,8 +97,17 @@ type WriteCSV struct {
 	QuoteAll  bool   // all values in quotes, not only those that must be
 }
 
+// given is the first field that is set, "" if none is.
+func (c WriteCSV) given() string {
+	return firstField(
+		named{"CSV.Delimiter", c.Delimiter != ""}, named{"CSV.NoHeader", c.NoHeader},
+		named{"CSV.Null", c.Null != ""}, named{"CSV.QuoteAll", c.QuoteAll},
+	)
+}
+
 // Schema returns in, if it can be written, and looks whether the file can be made. It makes
-// none. Errors name the column, the setting or the file.
+// none. Errors name the column or the file; one about a field is a
+// [*SettingError], one about a file that is there is [fs.ErrExist].
 func (w Write) Schema(in *arrow.Schema) (*arrow.Schema, error) {
 	_, err := w.plan(in)
 	if err != nil {
@@ -164,32 +173,33 @@ func (w Write) settled() (p plannedWrite, err error) {
 			w.Codec = codec
 		}
 		if w.RowGroupRows != 0 || w.RowGroupBytes != 0 {
-			return p, errors.New("CSV has no row groups; those are for Parquet")
+			field := firstField(named{"RowGroupRows", w.RowGroupRows != 0}, named{"RowGroupBytes", true})
+			return p, wrongField(field, errors.New("CSV has no row groups; those are for Parquet"))
 		}
 	case FormatParquet:
 		if w.Codec == "" {
 			w.Codec = CodecSnappy
 		}
-		if w.CSV != (WriteCSV{}) {
-			return p, errors.New("delimiter, header, null and quotes are for CSV, and this is Parquet")
+		if field := w.CSV.given(); field != "" {
+			return p, wrongField(field, errors.New("this is about CSV, and the file is Parquet"))
 		}
 	case "":
 		return p, fmt.Errorf("%s: the name does not say whether to write Parquet or CSV; end it in .parquet or .csv, or say the format", w.Path)
 	default:
-		return p, fmt.Errorf("unknown format %q%s", string(w.Format), suggest.Phrase(string(w.Format), fileFormats))
+		return p, wrongField("Format", fmt.Errorf("unknown format %q%s", string(w.Format), suggest.Phrase(string(w.Format), fileFormats)))
 	}
 	if err := w.checkCodec(); err != nil {
-		return p, err
+		return p, wrongField("Codec", err)
 	}
 	if w.RowGroupRows < 0 || w.RowGroupBytes < 0 {
-		return p, errors.New("the size of a row group cannot be negative (0 means the default)")
+		field := firstField(named{"RowGroupRows", w.RowGroupRows < 0}, named{"RowGroupBytes", true})
+		return p, wrongField(field, errors.New("the size of a row group cannot be negative (0 means the default)"))
 	}
 	p.Write = w
-	p.delimiter, err = delimiterOf(w.CSV.Delimiter, tabs)
-	if err == nil {
-		err = checkNull(w.CSV.Null, p.delimiter)
+	if p.delimiter, err = delimiterOf(w.CSV.Delimiter, tabs); err != nil {
+		return p, wrongField("CSV.Delimiter", err)
 	}
-	return p, err
+	return p, wrongField("CSV.Null", checkNull(w.CSV.Null, p.delimiter))
 }
 
 func (w Write) checkCodec() error {

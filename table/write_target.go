@@ -25,6 +25,7 @@ type target struct {
 	temp      string    // its name meanwhile, "" if it has none
 	overwrite bool
 	written   int64
+	failed    error // what the system said of the first write that failed
 }
 
 // standardOutput is what errors call it.
@@ -65,15 +66,20 @@ func checkTarget(path string, overwrite bool) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s: is not a regular file, and cannot be replaced as a whole; write to standard output as %s instead", path, StandardStream)
 	case !overwrite:
-		return errExists(path)
+		return &existsError{path}
 	default:
 		return checkDirectory(path)
 	}
 }
 
-func errExists(path string) error {
-	return fmt.Errorf("%s: is there already; remove it, or let it be overwritten", path)
+// existsError says what to do about a file that is there.
+type existsError struct{ path string }
+
+func (e *existsError) Error() string {
+	return e.path + ": is there already; remove it, or set overwrite: true"
 }
+
+func (e *existsError) Is(target error) bool { return target == fs.ErrExist }
 
 func checkDirectory(path string) error {
 	dir := filepath.Dir(path)
@@ -103,23 +109,36 @@ func createTemp(dir string) (*os.File, string, error) {
 func (t *target) Write(p []byte) (int, error) {
 	n, err := t.to.Write(p)
 	t.written += int64(n)
-	return n, plainCause(err)
+	err = plainCause(err)
+	if t.failed == nil {
+		t.failed = err
+	}
+	return n, err
 }
 
-// wrap gives an error the name of the file, and, if the disk was full, how far writing came.
+// wrap gives an error the name of the file, and, if there was no more room, how far writing came. After
+// a write that failed, it is that: what an encoder makes of it helps nobody.
 func (t *target) wrap(err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	if t.failed != nil {
+		err = t.failed
+	}
+	advice := ""
+	switch {
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
-		how := "nothing of it is left; make room, or write to another place"
-		if t.path == standardOutput {
-			how = "what was written stays"
-		}
-		return fmt.Errorf("%s: writing failed after %s (%s): %w", t.path, size.Readable(t.written), how, err)
+		advice = "make room, or write to another place"
+	case errors.Is(err, syscall.EFBIG):
+		advice = "files can be no larger there, or with this ulimit -f"
 	default:
 		return fmt.Errorf("%s: %w", t.path, err)
 	}
+	how := "nothing of it is left; " + advice
+	if t.path == standardOutput {
+		how = "what was written stays"
+	}
+	return fmt.Errorf("%s: writing failed after %s (%s): %w", t.path, size.Readable(t.written), how, err)
 }
 
 // commit puts what was written on disk and gives the file its name.
@@ -132,7 +151,7 @@ func (t *target) commit() error {
 	}
 	if err := t.name(); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return errExists(t.path)
+			return &existsError{t.path}
 		}
 		return t.wrap(plainCause(err))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -205,7 +206,7 @@ func TestAFileThatIsThereIsNotTouched(t *testing.T) {
 	batch := numbered(2)
 	defer batch.Release()
 	err := written(t, nil, Write{Path: path}, nil, batch)
-	if want := `node "write": ` + path + ": is there already; remove it, or let it be overwritten"; err == nil || err.Error() != want {
+	if want := `node "write": ` + path + ": is there already; remove it, or set overwrite: true"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if text, _ := os.ReadFile(path); string(text) != "mine" {
@@ -294,14 +295,14 @@ func TestWhatCannotBeWrittenIsRefusedBeforeAnythingIsRead(t *testing.T) {
 		{Write{Path: dir + "/a"}, in, dir + "/a: the name does not say whether to write Parquet or CSV; end it in .parquet or .csv, or say the format"},
 		{Write{Path: dir + "/a", Format: "orc"}, in, `unknown format "orc"; have parquet, csv`},
 		{Write{Path: dir + "/a.parquet"}, in, `column "d" is a duration, which Parquet does not have; write CSV, or a number instead`},
-		{Write{Path: dir + "/a.parquet", CSV: WriteCSV{Null: "x"}}, in, "delimiter, header, null and quotes are for CSV, and this is Parquet"},
+		{Write{Path: dir + "/a.parquet", CSV: WriteCSV{Null: "x"}}, in, "this is about CSV, and the file is Parquet"},
 		{Write{Path: dir + "/a.csv", RowGroupRows: 1}, in, "CSV has no row groups; those are for Parquet"},
 		{Write{Path: dir + "/a.csv", Codec: CodecSnappy}, in, `unknown compression "snappy" of csv; have none, gzip, zstd`},
 		{Write{Path: dir + "/a.csv", CSV: WriteCSV{Null: "a,b"}}, in, `null "a,b": it is written without quotes, and so cannot have a delimiter, a quote or a new line in it`},
 		{Write{Path: dir + "/a.csv"}, arrow.NewSchema(nil, nil), "no columns to write"},
 		{Write{Path: dir + "/lost/a.csv"}, in, dir + `/lost/a.csv: there is no folder "` + dir + `/lost"; make it first`},
 		{Write{Path: taken + "/a.csv"}, in, taken + `/a.csv: not a directory`},
-		{Write{Path: taken}, in, taken + ": is there already; remove it, or let it be overwritten"},
+		{Write{Path: taken}, in, taken + ": is there already; remove it, or set overwrite: true"},
 		{Write{Path: dir, Format: FormatCSV}, in, dir + ": is a directory; name a file in it"},
 		{Write{Path: "/dev/null", Format: FormatCSV, Overwrite: true}, in, "/dev/null: is not a regular file, and cannot be replaced as a whole; write to standard output as - instead"},
 	} {
@@ -310,6 +311,33 @@ func TestWhatCannotBeWrittenIsRefusedBeforeAnythingIsRead(t *testing.T) {
 		}
 	}
 	assertOnly(t, dir, "taken.csv")
+}
+
+// Callers can tell which field to change, and that it is only a file that is in the way.
+func TestErrorsOfSettingsSayWhichItIs(t *testing.T) {
+	in := arrow.NewSchema([]arrow.Field{field("n", int64Type)}, nil)
+	for want, schema := range map[string]func() (*arrow.Schema, error){
+		"Codec":         func() (*arrow.Schema, error) { return Write{Path: "a.csv", Codec: CodecSnappy}.Schema(in) },
+		"RowGroupBytes": func() (*arrow.Schema, error) { return Write{Path: "a.csv", RowGroupBytes: 1}.Schema(in) },
+		"CSV.QuoteAll": func() (*arrow.Schema, error) {
+			return Write{Path: "a.parquet", CSV: WriteCSV{QuoteAll: true}}.Schema(in)
+		},
+		"CSV.Names": Scan{Files: []string{"a.csv"}, CSV: CSV{Names: []string{"n"}}}.Schema,
+		"CSV.Null":  Scan{Files: []string{"a.parquet"}, CSV: CSV{Null: []string{"n"}}}.Schema,
+	} {
+		_, err := schema()
+		var wrong *SettingError
+		if !errors.As(err, &wrong) || wrong.Field != want {
+			t.Errorf("%s: got %#v", want, err)
+		}
+	}
+	taken := filepath.Join(t.TempDir(), "a.csv")
+	if err := os.WriteFile(taken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Write{Path: taken}).Schema(in); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v", err)
+	}
 }
 
 // fullDisk takes so many bytes.
@@ -331,8 +359,7 @@ func TestAFullDiskIsNamedWithWhatWasWritten(t *testing.T) {
 		w.Path = StandardStream
 		// What is left of a chunk goes back: the resource is closed at the end.
 		err := written(t, ample(), w, &fullDisk{left: 20_000}, batch, batch)
-		column := map[Format]string{FormatParquet: `column "text": `}[w.Format]
-		want := `node "write": standard output: writing failed after 20kB (what was written stays): ` + column + "no space left on device"
+		want := `node "write": standard output: writing failed after 20kB (what was written stays): no space left on device`
 		if !errors.Is(err, syscall.ENOSPC) || err.Error() != want {
 			t.Errorf("%s %s: got %v\nwant %s", w.Format, w.Codec, err, want)
 		}

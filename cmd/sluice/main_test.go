@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 		"sluice":           main,
 		"sluice-with-gpus": mainWithGPUs,
 		"stubborn":         stubborn,
+		"on-small-disk":    onSmallDisk,
 	})
 }
 
@@ -59,8 +60,8 @@ func stubborn() {
 //	empty folder                  check that a folder holds at most a file keep
 //
 // and $DATA, the folder of the example data; sluice-with-gpus, which is sluice on a
-// machine with two simulated GPUs; and the conditions gpu, if this machine has a GPU, and
-// nocuda, if the command was built without them.
+// machine with two simulated GPUs; and the conditions gpu, if this machine has a GPU,
+// nocuda, if the command was built without them, and root, if files can be read that may not be.
 func TestScripts(t *testing.T) {
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
@@ -87,6 +88,8 @@ func TestScripts(t *testing.T) {
 			switch name {
 			case "gpu":
 				return err == nil, nil
+			case "root":
+				return os.Geteuid() == 0, nil
 			case "nocuda":
 				return builtWithoutCUDA, nil
 			}

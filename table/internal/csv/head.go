@@ -22,6 +22,9 @@ var ErrEmpty = errors.New("is empty, without the names of columns")
 // of it. names are those of a text without a header; without any they are column_1, column_2 and so
 // on, as is a column's whose name is empty. What is wrong with a row is an [*Error].
 func ReadHead(sample []byte, all bool, d Dialect, names []string) (h Head, err error) {
+	if err := disguised(sample); err != nil {
+		return h, err
+	}
 	text := withoutMark(sample)
 	if !all {
 		end := lastRecord(text)
@@ -104,6 +107,26 @@ func named(text []byte, fields []field) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// disguises are what the beginning of other things looks like that are taken for CSV.
+var disguises = []struct{ begins, says string }{
+	{"\x1f\x8b", "is packed with gzip: unpack it, or have its name end in .csv.gz"},
+	{"\x28\xb5\x2f\xfd", "is packed with zstd: unpack it, or have its name end in .csv.zst"},
+	{"PK\x03\x04", "is a zip archive or a spreadsheet, and not CSV: unpack it, or save it as CSV"},
+	{"PAR1\x15", "is Parquet, and not CSV"},
+	{"\xff\xfe", "is UTF-16: convert it to UTF-8"},
+	{"\xfe\xff", "is UTF-16: convert it to UTF-8"},
+}
+
+// disguised says what a text is if it is none in UTF-8.
+func disguised(text []byte) error {
+	for _, d := range disguises {
+		if bytes.HasPrefix(text, []byte(d.begins)) {
+			return errors.New(d.says)
+		}
+	}
+	return nil
 }
 
 var byteOrderMark = []byte("\xef\xbb\xbf")

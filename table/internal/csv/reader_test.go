@@ -250,6 +250,8 @@ func TestWhatIsWrongIsNamedByLineAndColumn(t *testing.T) {
 		{text{text: "a,b\n1,\xc3\n1,\xa9\n"}, `2: column "b": "\xc3" is not UTF-8`},
 		{text{text: ""}, `is empty, without the names of columns`},
 		{text{text: "a,a\n"}, `several columns are called "a"`},
+		{text{text: "\x1f\x8b\b\x00"}, `is packed with gzip: unpack it, or have its name end in .csv.gz`},
+		{text{text: "\xff\xfea\x00"}, `is UTF-16: convert it to UTF-8`},
 		{text{text: "\xff\n"}, `the name of column 1 is not UTF-8`},
 		{text{text: "1,2\n", dialect: Dialect{NoHeader: true}, names: []string{"x"}}, `has 2 columns, and 1 name`},
 	} {

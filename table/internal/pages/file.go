@@ -92,9 +92,12 @@ func (f *File) open() (err error) {
 	return f.checkRowGroups()
 }
 
+// ErrNotParquet is what Open says of a file that does not look like one at all.
+var ErrNotParquet = errors.New("not a Parquet file")
+
 func (f *File) footer() ([]byte, error) {
 	if f.size < int64(len(magic)+tail) {
-		return nil, errors.New("not a Parquet file, or cut short: too small")
+		return nil, fmt.Errorf("%w, or cut short: too small", ErrNotParquet)
 	}
 	var head [len(magic)]byte
 	if _, err := f.in.ReadAt(head[:], 0); err != nil {
@@ -108,7 +111,7 @@ func (f *File) footer() ([]byte, error) {
 	case string(head[:]) == encrypted || closing == encrypted:
 		return nil, errors.New("is encrypted, which is not supported")
 	case string(head[:]) != magic:
-		return nil, fmt.Errorf("not a Parquet file: does not begin with %s", magic)
+		return nil, fmt.Errorf("%w: does not begin with %s", ErrNotParquet, magic)
 	case closing != magic:
 		return nil, fmt.Errorf("cut short: does not end with %s", magic)
 	}
