@@ -3,6 +3,7 @@ package expr
 import (
 	"fmt"
 	"math/big"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
@@ -43,6 +44,7 @@ func (b *binder) sumType(x, y node) arrow.DataType {
 	cx, cy := classOf(x.base().typ), classOf(y.base().typ)
 	_, lx := isLiteral(x)
 	_, ly := isLiteral(y)
+	b.checkDigits(x, y)
 	switch {
 	case cx == classDecimal && (cy != classFloat || ly && b.exactly(y)):
 		return x.base().typ
@@ -67,6 +69,26 @@ func (b *binder) exactly(n node) bool {
 	c, _ := isLiteral(n)
 	_, ok := decimalOf(c)
 	return ok
+}
+
+// checkDigits refuses numbers that would be decimals, because others of the nodes are, but have too many
+// digits: what is calculated with decimals is exact. One with an exponent is meant as a float.
+func (b *binder) checkDigits(nodes ...node) {
+	for _, n := range nodes {
+		i := n.base()
+		c, ok := isLiteral(n)
+		if !ok || c.exact == nil || b.exactly(n) || strings.ContainsAny(b.text(i.span), "eE") {
+			continue
+		}
+		for _, other := range nodes {
+			if _, ok := isLiteral(other); !ok && classOf(other.base().typ) == classDecimal {
+				e := wrong(b.source, i.span, fmt.Sprintf("more digits than the 38 that a decimal can have; write fewer, "+
+					"or cast(%s as float64) beside it", b.text(other.base().span)))
+				e.Column = b.columnIn(other)
+				panic(e)
+			}
+		}
+	}
 }
 
 // asDecimal makes a decimal of an integer, of no more digits than it needs.

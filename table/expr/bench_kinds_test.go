@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,7 +32,9 @@ func (t *textByHand) add(s string) {
 func BenchmarkEvalTexts(b *testing.B) {
 	batch := benchBatch()
 	s, digits := batch.Column(4).(*array.String), batch.Column(10).(*array.String)
-	x := fixed[int64](batch.Column(0))
+	x, f := fixed[int64](batch.Column(0)), fixed[float64](batch.Column(2))
+	price, days := fixed[decimal128.Num](batch.Column(7)), fixed[int32](batch.Column(9))
+	floats, decimals := make([]float64, benchRows), make([]decimal128.Num, benchRows)
 	ints, bitmap, out := make([]int64, benchRows), make([]byte, benchRows/8), &textByHand{}
 	each := func(do func(s string)) func() {
 		return func() {
@@ -107,6 +110,53 @@ func BenchmarkEvalTexts(b *testing.B) {
 					panic(err)
 				}
 				ints[i] = n
+			}
+		}},
+		{"cast(digits as decimal(12, 2))", func() {
+			for i := range benchRows {
+				d, err := decimal128.FromString(digits.Value(i), 12, 2)
+				if err != nil {
+					panic(err)
+				}
+				decimals[i] = d
+			}
+		}},
+		{"cast(digits as float64)", func() {
+			for i := range benchRows {
+				f, err := strconv.ParseFloat(digits.Value(i), 64)
+				if err != nil {
+					panic(err)
+				}
+				floats[i] = f
+			}
+		}},
+		{"cast(price as text)", func() {
+			out.begin()
+			for i := range benchRows {
+				out.add(price[i].ToString(2))
+			}
+		}},
+		{"cast(f as text)", func() {
+			out.begin()
+			for i := range benchRows {
+				out.bytes = strconv.AppendFloat(out.bytes, f[i], 'f', -1, 64)
+				out.end()
+			}
+		}},
+		{"cast(day as text)", func() {
+			out.begin()
+			for i := range benchRows {
+				out.bytes = time.Unix(int64(days[i])*secondsPerDay, 0).UTC().AppendFormat(out.bytes, "2006-01-02")
+				out.end()
+			}
+		}},
+		{"cast(cast(day as text) as date)", func() {
+			for i := range benchRows {
+				t, err := time.Parse("2006-01-02", string(time.Unix(int64(days[i])*secondsPerDay, 0).UTC().AppendFormat(nil, "2006-01-02")))
+				if err != nil {
+					panic(err)
+				}
+				ints[i] = t.Unix() / secondsPerDay
 			}
 		}},
 		{"length(digits)", func() {
@@ -252,14 +302,53 @@ func BenchmarkEvalKinds(b *testing.B) {
 				floats[i] = price[i].ToFloat64(2)
 			}
 		}},
+		{"cast(price as int64)", func() {
+			for i := range benchRows {
+				v := int64(price[i].LowBits())
+				if !short(price[i]) {
+					panic("overflow")
+				}
+				ints[i] = (v + 50) / 100
+			}
+		}},
+		{"cast(price as decimal(12, 1))", func() {
+			for i := range benchRows {
+				r, err := price[i].Rescale(2, 2)
+				if err != nil {
+					panic(err)
+				}
+				decimals[i] = decimal128.FromI64((int64(r.LowBits()) + 5) / 10)
+			}
+		}},
+		{"cast(x as int16)", func() {
+			for i := range benchRows {
+				if x[i] != int64(int16(x[i])) {
+					panic("overflow")
+				}
+				days32[i] = int32(x[i])
+			}
+		}},
+		{"cast(f as decimal(12, 4))", func() {
+			for i := range benchRows {
+				d, err := decimal128.FromFloat64(f[i], 12, 4)
+				if err != nil {
+					panic(err)
+				}
+				decimals[i] = d
+			}
+		}},
 		{"cast(f * 1000 as int64)", func() {
 			for i := range benchRows {
-				ints[i] = int64(f[i]*1000 + 0.5)
+				rounded := math.Round(f[i] * 1000)
+				if !(rounded >= -1<<63 && rounded < 1<<63) {
+					panic("overflow")
+				}
+				ints[i] = int64(rounded)
 			}
 		}},
 		{"round(f, 2)", func() {
 			for i := range benchRows {
-				floats[i] = float64(int64(f[i]*100+0.5)) / 100
+				floats[i] = math.Round(f[i]*100) / 100
 			}
 		}},
 		{"date_trunc('month', day)", func() {
@@ -285,12 +374,16 @@ func BenchmarkEvalKinds(b *testing.B) {
 		}},
 		{"day + 30", func() {
 			for i := range benchRows {
-				days32[i] = days[i] + 30
+				if days32[i] = days[i] + 30; days32[i] < days[i] {
+					panic("overflow")
+				}
 			}
 		}},
 		{"t + interval '1 day'", func() {
 			for i := range benchRows {
-				ints[i] = moments[i] + 86400e6
+				if ints[i] = moments[i] + 86400e6; ints[i] < moments[i] {
+					panic("overflow")
+				}
 			}
 		}},
 		{"day >= date '1994-01-01' and day < date '1995-01-01'", test(func(i int) bool { return days[i] >= 8766 && days[i] < 9131 })},

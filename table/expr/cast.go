@@ -3,6 +3,7 @@ package expr
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
@@ -47,9 +48,10 @@ func (b *binder) convert(at span, x node, to arrow.DataType, try bool) node {
 	}
 	n := &converter{info: newInfo(at, to, x), zone: b.zone(at, zoneName), try: try}
 	if n.bulk = bulkConversion(from, to); n.bulk == nil {
-		n.row = conversionOf(from, to)
+		n.quick, n.row = quickConversion(from, to), conversionOf(from, to)
+		n.shows = classOf(to) == classText && classOf(from) != classBinary
 	}
-	if n.bulk == nil && n.row == nil {
+	if n.bulk == nil && n.row == nil && !n.shows {
 		b.failType(x, "%s, which is %s, cannot be cast to %s", b.text(x.base().span), nameOf(from), nameOf(to))
 	}
 	return n
@@ -58,21 +60,39 @@ func (b *binder) convert(at span, x node, to arrow.DataType, try bool) node {
 // A converter is a cast.
 type converter struct {
 	info
-	bulk func(out *register, x *vector, n int) // if all values can be converted
-	row  conversion                            // if not
-	zone int                                   // -1 for none
-	try  bool
+	bulk  func(out *register, x *vector, n int) // if all values can be converted
+	quick quick                                 // if most can; may be nil
+	row   conversion                            // if not
+	shows bool                                  // what an expression shows of any value
+	zone  int                                   // -1 for none
+	try   bool
+}
+
+// same says whether the values are those of the argument as they are held. Then they lie in its register.
+func (c *converter) same() bool {
+	_, kept := c.args[0].(*shared)
+	return c.bulk != nil && c.form == c.args[0].base().form && !kept
 }
 
 func (c *converter) eval(e *Evaluator, active []uint64) *vector {
 	x := c.args[0].eval(e, active)
+	if c.same() {
+		return x
+	}
 	out := e.begin(&c.info)
 	out.nulls(x)
 	if c.bulk != nil {
 		c.bulk(out, x, e.rows)
 		return &out.vector
 	}
+	if c.quick != nil && c.quick(out, x, e.rows) {
+		return &out.vector
+	}
 	z := e.zone(c.zone)
+	if c.shows {
+		c.show(e, out, x, z)
+		return &out.vector
+	}
 	if c.form == formBool {
 		clear(out.bits)
 	}
@@ -99,6 +119,27 @@ func (c *converter) eval(e *Evaluator, active []uint64) *vector {
 		}
 	}
 	return &out.vector
+}
+
+// show makes texts of values.
+func (c *converter) show(e *Evaluator, out *register, x *vector, z *zone) {
+	from := c.args[0].base().typ
+	signed := classOf(from) == classInt && formOf(from) == formInt
+	arena, first := e.arena, len(e.arena)
+	for row := range out.texts {
+		out.texts[row] = ""
+		if !holds(out.valid, row) {
+			continue
+		}
+		begin := len(arena)
+		if signed {
+			arena = strconv.AppendInt(arena, x.ints[row], 10)
+		} else {
+			arena = appendValue(arena, from, z, x, row)
+		}
+		out.texts[row] = aliasText(arena[begin:])
+	}
+	e.arena, out.packed = arena, aliasText(arena[first:])
 }
 
 // bulkConversion is for types of which the other one has all values.

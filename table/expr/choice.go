@@ -125,6 +125,7 @@ func (x *extreme) eval(e *Evaluator, active []uint64) *vector {
 
 // same makes nodes values of one type.
 func (b *binder) same(at span, what string, nodes ...node) arrow.DataType {
+	b.checkDigits(nodes...)
 	typ, ok := common(nodes)
 	if !ok {
 		b.failOperands(at, what, nodes...)

@@ -181,8 +181,13 @@ func (c *columnRef) load(col *column, r *register, first, n int) {
 
 func widen[T int8 | int16 | int32 | uint8 | uint16 | uint32](r *register, col *column, first, n int) {
 	r.resetValues(formInt, n)
-	into := r.ints
-	for i, x := range fixed[T](col.array)[first : first+n] {
+	from := fixed[T](col.array)[first : first+n]
+	into := r.ints[:len(from)]
+	for ; len(from) >= 4; from, into = from[4:], into[4:] {
+		x, y := (*[4]T)(from), (*[4]int64)(into)
+		y[0], y[1], y[2], y[3] = int64(x[0]), int64(x[1]), int64(x[2]), int64(x[3])
+	}
+	for i, x := range from {
 		into[i] = int64(x)
 	}
 }

@@ -20,11 +20,6 @@ func conversionOf(from, to arrow.DataType) conversion {
 			out.texts[row] = x.texts[row]
 			return utf8.ValidString(x.texts[row])
 		}
-	case t == classText && f != classBinary:
-		return func(e *Evaluator, out *register, x *vector, row int, z *zone) bool {
-			out.texts[row] = e.text(func(into []byte) []byte { return appendValue(into, from, z, x, row) })
-			return true
-		}
 	case f == classText:
 		return fromText(to)
 	case f.number() && t.number():
@@ -230,7 +225,7 @@ func fromText(to arrow.DataType) conversion {
 		return parse(func(out *register, row int, s string) bool {
 			f, err := strconv.ParseFloat(s, bits)
 			out.floats[row] = f
-			return err == nil && !strings.ContainsAny(s, "xX_pP")
+			return err == nil && !hexadecimal(s)
 		})
 	case classDecimal:
 		p, s := digitsOf(to)
@@ -257,6 +252,17 @@ func fromText(to arrow.DataType) conversion {
 		}
 	}
 	return nil
+}
+
+// hexadecimal says whether a number is written in a way that strconv reads, but nobody means.
+func hexadecimal(s string) bool {
+	for i := range len(s) {
+		switch s[i] {
+		case 'x', 'X', '_', 'p', 'P':
+			return true
+		}
+	}
+	return false
 }
 
 // parseDecimalText reads digits with or without a point, rounding half away from zero to a scale.

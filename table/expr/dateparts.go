@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -46,18 +45,23 @@ func (b *binder) datePart(at span, name string, x node) node {
 		}
 		return n
 	}
+	perDay := newDivisor(uint64(per * secondsPerDay))
 	n.run = func(e *Evaluator, out *register, args []*vector, rows int) bool {
 		z := e.zone(in)
 		for i, t := range args[0].ints[:rows] {
-			second, _ := floorDiv(t, per)
-			if z != nil {
-				second += z.at(second)
+			var days, ofClock int64
+			unit := per
+			if z == nil {
+				days, ofClock = perDay.floored(t)
+			} else {
+				second, _ := floorDiv(t, per)
+				days, ofClock = floorDiv(second+z.at(second), secondsPerDay)
+				unit = 1
 			}
-			days, second := floorDiv(second, secondsPerDay)
 			if day != nil {
 				out.ints[i] = day(days)
 			} else {
-				out.ints[i] = ofDay(second)
+				out.ints[i] = ofDay(ofClock / unit)
 			}
 		}
 		return false
@@ -113,33 +117,25 @@ func (b *binder) dateTruncation(at span, args []node) node {
 	case cut != nil:
 		truncate = func(z *zone, t int64) (int64, bool) { return truncatedToDay(t, per, cut, z) }
 	}
-	n := &apply{info: newInfo(at, typ, x)}
-	n.run = func(e *Evaluator, out *register, args []*vector, rows int) (suspect bool) {
-		z := e.zone(in)
-		for i, t := range args[0].ints[:rows] {
-			r, ok := truncate(z, t)
-			out.ints[i] = r
-			suspect = suspect || !ok
-		}
-		return suspect
-	}
-	program := b.program
-	n.explain = func(args []*vector, row int) error {
-		if _, ok := truncate(program.zone(in), args[0].ints[row]); ok {
-			return nil
-		}
-		return fmt.Errorf("%w of %s: %s", ErrOverflow, nameOf(typ), shown(typ, args[0], row))
+	n := b.mapMoments(at, typ, x, in, truncate)
+	if step := stepOf(per, ticksIn[name]); cut == nil && in < 0 && step > 1 {
+		n.run = truncateTo(newDivisor(uint64(step)))
 	}
 	return n
 }
 
-// zone returns a copy of a zone, nil for -1.
-func (p *Program) zone(i int) *zone {
-	if i < 0 {
-		return nil
+// truncateTo cuts to a step.
+func truncateTo(step divisor) loop {
+	return func(_ *Evaluator, out *register, args []*vector, rows int) bool {
+		r, x := out.ints[:rows], args[0].ints[:rows]
+		var over int64
+		for i, t := range x {
+			_, rest := step.floored(t)
+			r[i] = t - rest
+			over |= t &^ r[i] // from the least to the greatest there are
+		}
+		return over < 0
 	}
-	z := p.zones[i]
-	return &z
 }
 
 func truncatedToDay(t, per int64, cut func(int64) int64, z *zone) (int64, bool) {
@@ -156,16 +152,21 @@ func truncatedToDay(t, per int64, cut func(int64) int64, z *zone) (int64, bool) 
 	return ticks, ok && fits
 }
 
+// stepOf returns how many ticks, of which there are per in a second, are in what ticksIn says.
+func stepOf(per, ticks int64) int64 {
+	if ticks < 0 {
+		return per * -ticks
+	}
+	return per / max(ticks, 1)
+}
+
 // truncated cuts to what is shorter than a day. Where clocks are put back an hour, the hour stays the
 // one that it was.
 func truncated(t, per, ticks int64, z *zone) (int64, bool) {
-	step, offset := per/max(ticks, 1), int64(0)
-	if ticks < 0 {
-		step = per * -ticks
-		if z != nil {
-			second, _ := floorDiv(t, per)
-			offset = z.at(second) * per
-		}
+	step, offset := stepOf(per, ticks), int64(0)
+	if ticks < 0 && z != nil {
+		second, _ := floorDiv(t, per)
+		offset = z.at(second) * per
 	}
 	if step <= 1 {
 		return t, true

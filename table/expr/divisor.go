@@ -23,6 +23,19 @@ func (d divisor) quotient(n uint64) uint64 {
 	return (t + (n-t)>>1) >> d.shift
 }
 
+// rounded divides rounding half away from zero. The divisor is even and of less than 63 bits.
+func (d divisor) rounded(n int64) int64 {
+	sign := n >> 63
+	return (int64(d.quotient(uint64((n^sign)-sign)+d.by/2)) ^ sign) - sign
+}
+
+// floored divides rounding down.
+func (d divisor) floored(n int64) (quotient, rest int64) {
+	sign := n >> 63 // ^n is -n-1
+	quotient = int64(d.quotient(uint64(n^sign))) ^ sign
+	return quotient, n - quotient*int64(d.by)
+}
+
 // divideBy divides by d rounding toward zero.
 func divideBy(r, x []int64, d divisor) {
 	for i := range r {

@@ -56,7 +56,7 @@
 //	decimal and integer             as of decimals
 //	float and any number            float64
 //	x / y                           float64, of any numbers, and of durations
-//	1.5, beside no decimal          float64
+//	1.5, beside no decimal          float64; beside one, a number of more than 38 digits is an error
 //	date ± integer, date - date     days
 //	date, timestamp ± interval      date, or timestamp if the interval has hours; months end with their last day
 //	timestamp - timestamp           duration, of the finer unit

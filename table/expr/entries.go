@@ -72,7 +72,7 @@ func (p *Program) byEntry(n node) (column int, ok bool) {
 			return -1, false
 		}
 	case *converter:
-		if n.bulk == nil && !n.try {
+		if n.bulk == nil && !n.shows && !n.try {
 			return -1, false
 		}
 	}

@@ -50,6 +50,8 @@ func TestErrorsBeforeAnyDataIsRead(t *testing.T) {
 		{"took > interval '1 month'", 8, "", "a month has no fixed length; add it to a date or a timestamp"},
 		{"f // 2", 1, "f", "//, the division of whole numbers, does not work on f, which is float64, and 2, which is float64"},
 		{"cast(1 as decimal(38, 20)) * cast(1 as decimal(38, 20))", 1, "", "the product has 40 digits behind the point, more than a decimal can have; cast one of the two to fewer"},
+		{"price * 1.00000000000000000000000000000000000000000001", 9, "price", "more digits than the 38 that a decimal can have; write fewer, or cast(price as float64) beside it"},
+		{"coalesce(price, -0.00000000000000000000000000000000000000000001)", 17, "price", "more digits than the 38 that a decimal can have; write fewer, or cast(price as float64) beside it"},
 		{strings.Repeat("(", 300) + "1", 201, "", "nests more than 200 deep"},
 	} {
 		_, err := Compile(c.expr, sampleSchema)

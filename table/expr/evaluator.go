@@ -165,10 +165,3 @@ func (e *Evaluator) selected(v *vector, into []uint32) []uint32 {
 	}
 	return into
 }
-
-// text adds to the arena what write appends, and returns that.
-func (e *Evaluator) text(write func([]byte) []byte) string {
-	from := len(e.arena)
-	e.arena = write(e.arena)
-	return aliasText(e.arena[from:])
-}

@@ -49,8 +49,8 @@ func init() {
 		"greatest":   {1, 0, "greatest(value, ...)", func(b *binder, at span, a []node) node { return b.extreme(at, "greatest", a) }},
 		"abs":        {1, 1, "abs(number)", func(b *binder, at span, a []node) node { return b.abs(at, a[0]) }},
 		"round":      {1, 2, "round(number, digits)", (*binder).round},
-		"floor":      {1, 1, "floor(number)", func(b *binder, at span, a []node) node { return b.whole(at, "floor", a[0], math.Floor, -1) }},
-		"ceil":       {1, 1, "ceil(number)", func(b *binder, at span, a []node) node { return b.whole(at, "ceil", a[0], math.Ceil, 1) }},
+		"floor":      {1, 1, "floor(number)", func(b *binder, at span, a []node) node { return b.whole(at, "floor", a[0], floorFloats, -1) }},
+		"ceil":       {1, 1, "ceil(number)", func(b *binder, at span, a []node) node { return b.whole(at, "ceil", a[0], ceilFloats, 1) }},
 	}
 	for _, parts := range []map[string]func(int64) int64{dayParts, clockParts} {
 		for name := range parts {
@@ -105,13 +105,56 @@ func (b *binder) aNumber(what string, x node) node {
 	}
 }
 
-func (b *binder) mapFloats(at span, x node, do func(float64) float64) node {
+// floats makes a node of a loop over floats.
+func (b *binder) floats(at span, x node, run func(r, x []float64)) node {
 	return &apply{info: newInfo(at, arrow.PrimitiveTypes.Float64, x), run: func(_ *Evaluator, out *register, args []*vector, n int) bool {
-		for i, f := range args[0].floats[:n] {
-			out.floats[i] = do(f)
-		}
+		run(out.floats[:n], args[0].floats[:n])
 		return false
 	}}
+}
+
+func absFloats(r, x []float64) {
+	for i, f := range x {
+		r[i] = math.Abs(f)
+	}
+}
+
+func floorFloats(r, x []float64) {
+	for i, f := range x {
+		r[i] = math.Floor(f)
+	}
+}
+
+func ceilFloats(r, x []float64) {
+	for i, f := range x {
+		r[i] = math.Ceil(f)
+	}
+}
+
+func roundFloats(r, x []float64) {
+	for i, f := range x {
+		r[i] = roundFloat(f)
+	}
+}
+
+// roundFloatsTo rounds to digits behind the point, or, negative, before it.
+func roundFloatsTo(digits int64) func(r, x []float64) {
+	by := math.Pow10(int(max(digits, -digits)))
+	if digits < 0 {
+		return func(r, x []float64) {
+			for i, f := range x {
+				r[i] = roundFloat(f/by) * by
+			}
+		}
+	}
+	return func(r, x []float64) {
+		for i, f := range x {
+			r[i] = f // what is too large to have such digits has none to round, either
+			if fine := f * by; math.Abs(fine) <= math.MaxFloat64 {
+				r[i] = roundFloat(fine) / by
+			}
+		}
+	}
 }
 
 // mapDecimals makes decimals of typ, which may have more digits than fit.
@@ -141,7 +184,7 @@ func (b *binder) abs(at span, x node) node {
 	case formUint:
 		return x
 	case formFloat:
-		return b.mapFloats(at, x, math.Abs)
+		return b.floats(at, x, absFloats)
 	case formDecimal:
 		return b.mapDecimals(at, x.base().typ, x, func(d decimal128.Num) (decimal128.Num, bool) { return d.Abs(), true })
 	default:
@@ -161,10 +204,10 @@ func (b *binder) abs(at span, x node) node {
 }
 
 // whole is floor, or ceil with up 1.
-func (b *binder) whole(at span, name string, x node, float func(float64) float64, up int) node {
+func (b *binder) whole(at span, name string, x node, float func(r, x []float64), up int) node {
 	switch x = b.aNumber(name, x); x.base().form {
 	case formFloat:
-		return b.mapFloats(at, x, float)
+		return b.floats(at, x, float)
 	case formDecimal:
 		p, s := digitsOf(x.base().typ)
 		return b.mapDecimals(at, decimalType(p-s+min(s, 1), 0), x, func(d decimal128.Num) (decimal128.Num, bool) {
@@ -193,18 +236,9 @@ func (b *binder) round(at span, args []node) node {
 	switch x.base().form {
 	case formFloat:
 		if digits == 0 {
-			return b.mapFloats(at, x, math.Round)
+			return b.floats(at, x, roundFloats)
 		}
-		by := math.Pow10(int(max(digits, -digits)))
-		return b.mapFloats(at, x, func(f float64) float64 {
-			if r := math.Round(f*by) / by; digits > 0 && !math.IsInf(f*by, 0) && !math.IsNaN(r) {
-				return r
-			}
-			if digits < 0 {
-				return math.Round(f/by) * by
-			}
-			return f
-		})
+		return b.floats(at, x, roundFloatsTo(digits))
 	case formDecimal:
 		return b.roundDecimal(at, x, int32(digits))
 	}

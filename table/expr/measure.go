@@ -39,11 +39,11 @@ func (e *Evaluator) measure(batch arrow.RecordBatch) error {
 	defer e.close()
 	keep := true
 	err := e.each(int(batch.NumRows()), func(v *vector) {
-		bytes := textBytes(v, e.rows)
-		m.bytes += bytes
-		if keep = keep && m.bytes+4*int64(m.rows+e.rows) <= keptText; keep {
+		bytes := m.bytes + textBytes(v, e.rows)
+		if keep = keep && bytes+4*int64(m.rows+e.rows) <= keptText; keep {
 			m.keep(v, e.rows)
 		}
+		m.bytes = bytes
 	})
 	if err != nil {
 		m.forget()
@@ -54,11 +54,8 @@ func (e *Evaluator) measure(batch arrow.RecordBatch) error {
 }
 
 func textBytes(v *vector, n int) (bytes int64) {
-	if v.valid == nil {
-		for _, s := range v.texts[:n] {
-			bytes += int64(len(s))
-		}
-		return bytes
+	if v.packed != "" {
+		return int64(len(v.packed))
 	}
 	for i, s := range v.texts[:n] {
 		if holds(v.valid, i) {
@@ -68,13 +65,23 @@ func textBytes(v *vector, n int) (bytes int64) {
 	return bytes
 }
 
+// keep adds a strip.
 func (m *measurement) keep(v *vector, n int) {
 	m.rows += n
-	for i, s := range v.texts[:n] {
-		if holds(v.valid, i) {
-			m.text = append(m.text, s...)
+	if v.packed != "" {
+		m.text = append(m.text, v.packed...)
+		end := len(m.text) - len(v.packed)
+		for _, s := range v.texts[:n] {
+			end += len(s)
+			m.ends = append(m.ends, int32(end))
 		}
-		m.ends = append(m.ends, int32(len(m.text)))
+	} else {
+		for i, s := range v.texts[:n] {
+			if holds(v.valid, i) {
+				m.text = append(m.text, s...)
+			}
+			m.ends = append(m.ends, int32(len(m.text)))
+		}
 	}
 	var valid [stripWords]uint64
 	fill(valid[:], true)

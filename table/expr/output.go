@@ -216,6 +216,10 @@ func keep[T any](into, values []T) {
 func storeNarrow[T int8 | int16 | int32 | uint8 | uint16 | uint32](bytes []byte, first int, values []int64) {
 	into := arrow.GetData[T](bytes)[first:]
 	into = into[:len(values)]
+	for ; len(values) >= 4; values, into = values[4:], into[4:] {
+		x, y := (*[4]int64)(values), (*[4]T)(into)
+		y[0], y[1], y[2], y[3] = T(x[0]), T(x[1]), T(x[2]), T(x[3])
+	}
 	for i, v := range values {
 		into[i] = T(v)
 	}

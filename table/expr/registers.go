@@ -39,6 +39,10 @@ func (a *allocation) node(n node) {
 	for _, arg := range args {
 		a.node(arg)
 	}
+	if c, ok := n.(*converter); ok && c.same() {
+		i.register = args[0].base().register
+		return
+	}
 	if !early {
 		i.register = a.take(n)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 )
 
 // appendValue appends the text of a value that is not null, which is what a cast to text gives and a
@@ -32,7 +33,7 @@ func appendValue(into []byte, typ arrow.DataType, z *zone, v *vector, row int) [
 		return strconv.AppendFloat(into, f, format, -1, bits)
 	case classDecimal:
 		_, scale := digitsOf(typ)
-		return append(into, v.decimals[row].ToString(scale)...)
+		return appendDecimal(into, v.decimals[row], scale)
 	case classDate:
 		return appendDate(into, v.ints[row])
 	case classTimestamp:
@@ -50,15 +51,44 @@ func appendValue(into []byte, typ arrow.DataType, z *zone, v *vector, row int) [
 	}
 }
 
+func appendDecimal(into []byte, d decimal128.Num, scale int32) []byte {
+	if !short(d) || scale > 18 {
+		return append(into, d.ToString(scale)...)
+	}
+	n, by := int64(d.LowBits()), int64(tens[scale].LowBits())
+	if n < 0 && n > -by {
+		into = append(into, '-') // of a 0
+	}
+	into = strconv.AppendInt(into, n/by, 10)
+	if scale == 0 {
+		return into
+	}
+	rest := n % by
+	if rest < 0 {
+		rest = -rest
+	}
+	into = append(into, '.')
+	for by /= 10; by > 0; by /= 10 {
+		into = append(into, byte('0'+rest/by%10))
+	}
+	return into
+}
+
+// appendPadded writes a number with at least 2 or 4 digits.
 func appendPadded(into []byte, n int64, digits int) []byte {
-	text := strconv.AppendInt(make([]byte, 0, 20), n, 10)
 	if n < 0 {
-		into, text = append(into, '-'), text[1:]
+		into, n = append(into, '-'), -n
 	}
-	for range digits - len(text) {
-		into = append(into, '0')
+	switch {
+	case digits == 4 && n < 1e4:
+		into = append(into, byte('0'+n/1000), byte('0'+n/100%10))
+		n %= 100
+		fallthrough
+	case digits == 2 && n < 100:
+		return append(into, byte('0'+n/10), byte('0'+n%10))
+	default:
+		return strconv.AppendInt(into, n, 10)
 	}
-	return append(into, text...)
 }
 
 func appendDate(into []byte, days int64) []byte {

@@ -63,16 +63,15 @@ func (e *Evaluator) mapped(s string, from, to byte, by int, other func(string) s
 	if !move {
 		return s
 	}
-	return e.text(func(into []byte) []byte {
-		for i := range len(s) {
-			c := s[i]
-			if c >= from && c <= to {
-				c = byte(int(c) + by)
-			}
-			into = append(into, c)
+	begin := len(e.arena)
+	e.arena = append(e.arena, s...)
+	moved := e.arena[begin:]
+	for i, c := range moved {
+		if c >= from && c <= to {
+			moved[i] = byte(int(c) + by)
 		}
-		return into
-	})
+	}
+	return aliasText(moved)
 }
 
 func (b *binder) length(at span, x node) node {
@@ -149,19 +148,36 @@ func (b *binder) textTest(at span, name string, x, y node, test func(s, t string
 	}}
 }
 
-// concat is x || y.
+// A joined is x || y, or of more texts if x is one, too.
+type joined struct{ *apply }
+
 func (b *binder) concat(at span, x, y node) node {
-	x, y = b.aText("||", x), b.aText("||", y)
-	return &apply{info: newInfo(at, arrow.BinaryTypes.String, x, y), run: func(e *Evaluator, out *register, args []*vector, n int) bool {
-		x, y := args[0].texts[:n], args[1].texts[:n]
-		for i := range x {
-			out.texts[i] = ""
-			if holds(out.valid, i) {
-				out.texts[i] = e.text(func(into []byte) []byte { return append(append(into, x[i]...), y[i]...) })
-			}
+	var parts []node
+	for _, n := range []node{b.aText("||", x), b.aText("||", y)} {
+		if j, ok := n.(joined); ok {
+			parts = append(parts, j.args...)
+		} else {
+			parts = append(parts, n)
 		}
-		return false
-	}}
+	}
+	return joined{&apply{info: newInfo(at, arrow.BinaryTypes.String, parts...), run: joinTexts}}
+}
+
+func joinTexts(e *Evaluator, out *register, args []*vector, n int) bool {
+	arena, first := e.arena, len(e.arena)
+	for row := range n {
+		out.texts[row] = ""
+		if !holds(out.valid, row) {
+			continue
+		}
+		begin := len(arena)
+		for _, x := range args {
+			arena = append(arena, x.texts[row]...)
+		}
+		out.texts[row] = aliasText(arena[begin:])
+	}
+	e.arena, out.packed = arena, aliasText(arena[first:])
+	return false
 }
 
 // A concatenation leaves nulls out, and is never null.
@@ -180,16 +196,17 @@ func (b *binder) concatAll(at span, args []node) node {
 func (c *concatenation) eval(e *Evaluator, active []uint64) *vector {
 	args := e.evalAll(c.args, active)
 	out := e.begin(&c.info)
+	arena, first := e.arena, len(e.arena)
 	for row := range e.rows {
-		out.texts[row] = e.text(func(into []byte) []byte {
-			for _, x := range args {
-				if holds(x.valid, row) {
-					into = append(into, x.texts[row]...)
-				}
+		begin := len(arena)
+		for _, x := range args {
+			if holds(x.valid, row) {
+				arena = append(arena, x.texts[row]...)
 			}
-			return into
-		})
+		}
+		out.texts[row] = aliasText(arena[begin:])
 	}
+	e.arena, out.packed = arena, aliasText(arena[first:])
 	e.done(args)
 	return &out.vector
 }

@@ -2,7 +2,6 @@ package expr
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -92,31 +91,38 @@ func (b *binder) addDuration(at span, op string, moment, length node) node {
 }
 
 func (b *binder) addDays(at span, op string, date, days node) node {
-	n := &apply{info: newInfo(at, arrow.FixedWidthTypes.Date32, date, days)}
-	calculate := func(d, by int64) (int64, bool) {
-		const most = 1 << 33 // days that no date survives
-		if op == "-" {
-			by = -by
-		}
-		r := d + min(max(by, -most), most)
-		return r, inDates(r) && by != math.MinInt64
+	sign := int64(1)
+	if op == "-" {
+		sign = -1
 	}
-	n.run = func(_ *Evaluator, out *register, args []*vector, rows int) (suspect bool) {
-		d, by := args[0].ints[:rows], args[1].ints[:rows]
-		for i := range rows {
-			r, ok := calculate(d[i], by[i])
-			out.ints[i] = r
-			suspect = suspect || !ok
+	n := &apply{info: newInfo(at, arrow.FixedWidthTypes.Date32, date, days)}
+	n.run = func(_ *Evaluator, out *register, args []*vector, rows int) bool {
+		r, d, by := out.ints[:rows], args[0].ints[:rows], args[1].ints[:rows]
+		var over int64
+		for i := range r {
+			r[i] = plusDays(d[i], sign*by[i])
+			over |= r[i] ^ int64(int32(r[i]))
 		}
-		return suspect
+		return over != 0
+	}
+	if c, ok := days.(*constant); ok && !c.null {
+		if by := sign * c.vec.ints[0]; by == int64(int32(by)) {
+			n.run = addTicks(n.typ, by)
+		}
 	}
 	n.explain = func(args []*vector, row int) error {
-		if _, ok := calculate(args[0].ints[row], args[1].ints[row]); ok {
+		if inDates(plusDays(args[0].ints[row], sign*args[1].ints[row])) {
 			return nil
 		}
 		return fmt.Errorf("%w of dates: %s %s %d days", ErrOverflow, shown(date.base().typ, args[0], row), op, args[1].ints[row])
 	}
 	return n
+}
+
+// plusDays makes of a date no other date if by is too much.
+func plusDays(date, by int64) int64 {
+	const most = 1 << 33 // days that no date survives
+	return date + min(max(by, -most), most)
 }
 
 func inDates(days int64) bool { return days == int64(int32(days)) }
@@ -141,29 +147,52 @@ func (b *binder) shift(at span, x node, by interval, back bool) node {
 		}
 		return moved(t, by, unitOf(typ), z)
 	}
-	n := &apply{info: newInfo(at, typ, x)}
-	n.run = func(e *Evaluator, out *register, args []*vector, rows int) (suspect bool) {
-		z := e.zone(in)
-		for i, t := range args[0].ints[:rows] {
-			r, ok := move(z, t)
-			out.ints[i] = r
-			suspect = suspect || !ok
-		}
-		return suspect
-	}
-	zones := b.program
-	n.explain = func(args []*vector, row int) error {
-		var z *zone
-		if in >= 0 {
-			clone := zones.zones[in]
-			z = &clone
-		}
-		if _, ok := move(z, args[0].ints[row]); ok {
-			return nil
-		}
-		return fmt.Errorf("%w of %s: %s", ErrOverflow, nameOf(typ), shown(typ, args[0], row))
+	n := b.mapMoments(at, typ, x, in, move)
+	if ticks, ok := by.steady(typ); ok && in < 0 {
+		n.run = addTicks(typ, ticks)
 	}
 	return n
+}
+
+// steady returns how far an interval moves every date or timestamp without a zone, false if that depends on
+// which it is.
+func (by interval) steady(typ arrow.DataType) (int64, bool) {
+	if by.months != 0 {
+		return 0, false
+	}
+	if typ.ID() == arrow.DATE32 {
+		return by.days, inDates(by.days)
+	}
+	seconds, ok := multiply(by.days, secondsPerDay)
+	if !ok {
+		return 0, false
+	}
+	return join(seconds, by.nanos/int64(unitOf(typ).Multiplier()), perSecond(unitOf(typ)))
+}
+
+func addTicks(typ arrow.DataType, ticks int64) loop {
+	if typ.ID() == arrow.DATE32 {
+		return func(_ *Evaluator, out *register, args []*vector, rows int) bool {
+			r, x := out.ints[:rows], args[0].ints[:rows]
+			var over int64
+			for i, t := range x {
+				s := t + ticks
+				over |= s ^ int64(int32(s))
+				r[i] = s
+			}
+			return over != 0
+		}
+	}
+	return func(_ *Evaluator, out *register, args []*vector, rows int) bool {
+		r, x := out.ints[:rows], args[0].ints[:rows]
+		var over int64
+		for i, t := range x {
+			s := t + ticks
+			over |= (t ^ s) & (ticks ^ s)
+			r[i] = s
+		}
+		return over < 0
+	}
 }
 
 // moved moves a timestamp.
@@ -188,12 +217,4 @@ func moved(t int64, by interval, unit arrow.TimeUnit, z *zone) (int64, bool) {
 	}
 	sum := t + ticks
 	return sum, (t^sum)&(ticks^sum) >= 0
-}
-
-// zone returns the evaluator's zone of a number, nil for -1.
-func (e *Evaluator) zone(i int) *zone {
-	if i < 0 {
-		return nil
-	}
-	return &e.zones[i]
 }

@@ -74,14 +74,25 @@ func tokens(source []rune) ([]token, *Error) {
 			text = string(source[start:i])
 		default:
 			if text = symbolAt(source[i:]); text == "" {
-				return nil, wrong(source, span{start, start + 1}, fmt.Sprintf(
-					"unexpected %q; put a column's name that has it in backticks, a text in quotes", r))
+				return nil, wrong(source, span{start, start + 1}, fmt.Sprintf("unexpected %q; %s", r, insteadOf(r)))
 			}
 			i += len(text)
 		}
 		all = append(all, token{kind, text, span{start, i}})
 	}
 	return append(all, token{tokenEnd, "", span{len(source), len(source)}}), nil
+}
+
+// insteadOf is what to write in place of a character that expressions do not have.
+func insteadOf(r rune) string {
+	switch r {
+	case '&':
+		return "write and for &&"
+	case '!':
+		return "write not for !"
+	default:
+		return "put a column's name that has it in backticks, a text in quotes"
+	}
 }
 
 // wrong is an error at a piece of the source.

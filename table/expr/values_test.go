@@ -33,6 +33,9 @@ func TestValues(t *testing.T) {
 		{"price > 10.24", "true", "null"},
 		{"price = 10.250", "true", "null"},
 		{"price < i", "false", "null"},
+		{"price < 10.25000000000000000000000000000000000000000001", "true", "null"},
+		{"price in (10.25000000000000000000000000000000000000000001)", "false", "null"},
+		{"price * 1e40 > 1e41", "true", "null"},
 		{"price + f", "12.75", "null"},
 		// several operations at a time
 		{"f * (f32 - 0.25)", "0.625", "null"},

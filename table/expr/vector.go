@@ -32,6 +32,7 @@ type vector struct {
 	floats   []float64
 	decimals []decimal128.Num
 	texts    []string // borrow from the batch, from constants or from the evaluator's arena
+	packed   string   // the texts, if they lie one after the other and those of null rows are empty, else ""
 
 	constant bool // all values are the first
 }
@@ -64,7 +65,7 @@ func (r *register) resetValues(f form, n int) {
 	case formDecimal:
 		r.decimals = cut(&r.own.decimals, n)
 	case formText:
-		r.texts = cut(&r.own.texts, n)
+		r.texts, r.packed = cut(&r.own.texts, n), ""
 	}
 }
 
