@@ -91,22 +91,28 @@ func (res *Reservation) Alloc(k Kind, n int64, on device.Stream) (*Buffer, error
 	if err != nil {
 		return nil, err
 	}
+	b := newBuffer(at, on)
+	b.trace.allocated()
+	b.body.trace.allocated()
+	return b, nil
+}
+
+// newBuffer returns the only reference to new memory. Its traces are the caller's to make.
+func newBuffer(at holding, on device.Stream) *Buffer {
 	made := &struct {
 		Buffer
 		body
 	}{}
 	b, o := &made.Buffer, &made.body
-	b.body, b.n, b.refs = o, n, 1
-	o.n, o.mu.refs, o.mu.at, o.mu.stream = n, 1, at, on
-	if k == Device {
+	b.body, b.n, b.refs = o, at.n, 1
+	o.n, o.mu.refs, o.mu.at, o.mu.stream = at.n, 1, at, on
+	if at.kind == Device {
 		o.mu.fresh = on
 	}
-	b.trace.allocated()
-	o.trace.allocated()
 	if at.account != nil {
 		at.account.allocations.add(o)
 	}
-	return b, nil
+	return b
 }
 
 // lock takes the lock of the body, and panics if the buffer is gone.

@@ -161,11 +161,5 @@ func count(from, to holding) {
 	if to.kind > from.kind && from.account != nil {
 		a = from.account
 	}
-	if a == nil {
-		return
-	}
-	p := a.scope.pool
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.moved(a, from.kind, to.kind, to.n)
+	a.moved(from.kind, to.kind, to.n)
 }

@@ -113,6 +113,17 @@ func (p *pool) moved(a *account, from, to Kind, n int64) {
 	}
 }
 
+// moved counts a move of what is charged to the account; of nobody's, if that is nil.
+func (a *account) moved(from, to Kind, n int64) {
+	if a == nil {
+		return
+	}
+	p := a.scope.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.moved(a, from, to, n)
+}
+
 func sortLeaks(leaks []Leak) {
 	slices.SortFunc(leaks, func(a, b Leak) int { return cmp.Compare(a.Node, b.Node) })
 }

@@ -40,8 +40,28 @@ func idOf(producer, n int) uint64 { return uint64(producer)<<32 | uint64(n) }
 // records is a payload of rows.
 type records struct {
 	*mem.Buffer
+	packed  *mem.Packed               // instead of the buffer, of what a packer has packed
 	onSpill func(ctx context.Context) // is called before each Spill, if not nil
 	moving  atomic.Bool               // in Spill
+}
+
+func (r *records) Content() mem.Content {
+	if r.packed != nil {
+		return r.packed.Content()
+	}
+	return r.Buffer.Content()
+}
+
+func (r *records) Restore(ctx context.Context, res *mem.Reservation) (int64, error) {
+	if r.packed == nil {
+		return r.Buffer.Restore(ctx, res)
+	}
+	buffers, err := r.packed.Restore(ctx, res, r.packed.Size())
+	if err != nil {
+		return 0, err
+	}
+	r.Buffer, r.packed = buffers[0], nil
+	return r.Size(), nil
 }
 
 func (r *records) Spill(ctx context.Context, res *mem.Reservation) (int64, error) {
@@ -56,6 +76,9 @@ func (r *records) Spill(ctx context.Context, res *mem.Reservation) (int64, error
 func (r *records) Release() {
 	if r.moving.Load() {
 		panic("released while it is spilled")
+	}
+	if r.packed != nil {
+		r.packed.Release()
 	}
 	r.Buffer.Release()
 }
@@ -169,6 +192,44 @@ func (p *byKey) Split(ctx context.Context, payloads []any, parts shuffle.Parts, 
 	}
 	done = true
 	return made, nil
+}
+
+// A packer also packs them.
+type packer struct {
+	byKey
+	packs, packed atomic.Int64 // how often, and how many payloads
+	onPack        func()       // is called by each Pack, if not nil
+}
+
+func (p *packer) Pack(ctx context.Context, label string, payloads []any, res *mem.Reservation) (any, int, error) {
+	if p.onPack != nil {
+		p.onPack()
+	}
+	n := len(payloads)
+	var parts [][]byte
+	var size int64
+	for i, payload := range payloads {
+		r := payload.(*records)
+		if i > 0 && mem.Need(mem.Disk, size+r.Size()) > res.Left(mem.Disk) {
+			n = i
+			break
+		}
+		bytes, err := r.Bytes()
+		if err != nil {
+			return nil, 0, err
+		}
+		parts, size = append(parts, bytes), size+r.Size()
+	}
+	packed, err := mem.PackBytes(ctx, res, label, payloads[0].(*records).Buffer, parts...)
+	if err != nil {
+		return nil, 0, err
+	}
+	p.packs.Add(1)
+	p.packed.Add(int64(n))
+	for _, payload := range payloads[:n] {
+		payload.(*records).Release()
+	}
+	return &records{packed: packed}, n, nil
 }
 
 // newMemory returns a resource with a limit of host memory, and what to call at the end: that

@@ -21,6 +21,7 @@ type Partition struct {
 
 func (p *Partition) add(piece *item) {
 	p.pieces = append(p.pieces, piece)
+	piece.listed = true
 	p.count(piece, 1)
 }
 
@@ -57,10 +58,20 @@ func (p *Partition) Rows() int64 {
 // Release. On any other error the payload is still there: ctx.Err(), a [*mem.NoMemoryError],
 // what the disk says, or the cause of [Shuffle.Abort].
 func (p *Partition) Next(ctx context.Context) (any, error) {
-	it, err := p.pop()
-	if err != nil {
-		return nil, err
+	for {
+		it, err := p.pop()
+		if err != nil {
+			return nil, err
+		}
+		payload, err := p.next(ctx, it)
+		if payload != nil || err != nil {
+			return payload, err
+		}
 	}
+}
+
+// next returns the payload of a piece, or nil if that went into a pack meanwhile.
+func (p *Partition) next(ctx context.Context, it *item) (any, error) {
 	fetched := false
 	defer func() { // also when a method of the payload panics
 		if !fetched {
@@ -108,6 +119,7 @@ func (p *Partition) pop() (*item, error) {
 	it := p.pieces[0]
 	p.pieces[0] = nil
 	p.pieces = p.pieces[1:]
+	it.listed = false
 	p.count(it, -1)
 	return it, nil
 }
@@ -128,8 +140,11 @@ func (p *Partition) unshift(it *item) bool {
 	if p.from.mu.ended != nil {
 		return false
 	}
-	p.pieces = slices.Insert(p.pieces, 0, it)
-	p.count(it, 1)
+	if !it.merged {
+		p.pieces = slices.Insert(p.pieces, 0, it)
+		it.listed = true
+		p.count(it, 1)
+	}
 	return true
 }
 
@@ -193,6 +208,10 @@ func (p *Partition) move(ctx context.Context, to *Shuffle) error {
 	}()
 	if err := p.from.splitter.shelf.take(ctx, it); err != nil {
 		return err
+	}
+	if it.merged {
+		moved = true
+		return nil
 	}
 	if err := to.insert(ctx, it.payload, it.size); err != nil {
 		return err

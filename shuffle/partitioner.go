@@ -23,6 +23,22 @@ type Partitioner interface {
 	Split(ctx context.Context, payloads []any, parts Parts, res *mem.Reservation) ([]any, error)
 }
 
+// A Packer is a Partitioner that can spill several payloads as one. A [Shuffle] uses that for
+// payloads of a partition that Split has returned, if At is host memory: to write and remember many
+// small ones costs more.
+type Packer interface {
+	Partitioner
+
+	// Pack moves the rows of the first payloads to disk, of which res has [mem.Need] of what
+	// all of them own left, and returns a payload with all of these rows, in order, and
+	// how many payloads that are: at least one, and fewer than all if together they
+	// need more than is left. Those are released. What is returned can be restored with
+	// a method Restore, and owns no more memory then than they did. Size as Measure gives
+	// it is not more than that of all of them together either. On an error nothing has
+	// changed. The label says in errors what they belong to.
+	Pack(ctx context.Context, label string, payloads []any, res *mem.Reservation) (packed any, n int, err error)
+}
+
 // Parts says how to split.
 type Parts struct {
 	N int // partitions

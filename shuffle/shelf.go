@@ -17,13 +17,23 @@ import (
 // Items stand in rows by when they are needed, those of row 0 first. The spiller starts
 // with the last row.
 type shelf struct {
-	name  string
-	spill *mem.Registration // nil without memory
+	name    string
+	rows    int
+	packing *packing          // of all rows but 0; nil if items are spilled by themselves
+	spill   *mem.Registration // nil without memory
 
 	mu struct {
 		sync.Mutex
-		rows [][]*item // that can be spilled, in no order
+		rows []row
 	}
+}
+
+// A row is what the spiller may have.
+type row struct {
+	items   []*item  // in no order
+	bytes   int64    // of host memory that they own
+	largest int64    // the most that one of them owned
+	apart   []uint64 // orders between which nothing is packed
 }
 
 // An item is a payload that waits.
@@ -33,6 +43,8 @@ type item struct {
 	bytes   int64  // that it owned when it was made
 	order   uint64 // among those that were inserted
 	row     int    // of the shelf
+	listed  bool   // its partition has it; guarded by the lock of the shuffle
+	merged  bool   // it is in a pack that has taken another item's place, and there is no payload
 
 	// Guarded by the lock of the shelf.
 	at      int           // in its row; -1 if it is not there
@@ -42,8 +54,8 @@ type item struct {
 }
 
 func newShelf(ctx context.Context, memory *mem.Resource, name string, rows int) *shelf {
-	s := &shelf{name: name}
-	s.mu.rows = make([][]*item, rows)
+	s := &shelf{name: name, rows: rows}
+	s.mu.rows = make([]row, rows)
 	s.spill = memory.RegisterSource(ctx, name, s)
 	return s
 }
@@ -76,7 +88,11 @@ func (s *shelf) putOne(it *item, content mem.Content) (spillable bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	it.content, it.taken = content, false
-	return s.show(it)
+	if shown := s.show(it); shown || content.In(mem.Host) == 0 {
+		return shown
+	}
+	s.mu.rows[it.row].setApart(it)
+	return false
 }
 
 // takeBack is take for who has to have the payloads, whatever has ended meanwhile.
@@ -125,8 +141,11 @@ func (s *shelf) show(it *item) bool {
 	if it.at >= 0 || it.taken || it.moving != nil || !it.content.Spillable || it.content.Total() == it.content.In(mem.Disk) {
 		return false
 	}
-	it.at = len(s.mu.rows[it.row])
-	s.mu.rows[it.row] = append(s.mu.rows[it.row], it)
+	r := &s.mu.rows[it.row]
+	it.at = len(r.items)
+	r.items = append(r.items, it)
+	r.bytes += it.content.In(mem.Host)
+	r.largest = max(r.largest, it.content.In(mem.Host))
 	return true
 }
 
@@ -135,12 +154,13 @@ func (s *shelf) hide(it *item) {
 	if it.at < 0 {
 		return
 	}
-	row := s.mu.rows[it.row]
-	last := len(row) - 1
-	row[it.at] = row[last]
-	row[it.at].at = it.at
-	row[last] = nil
-	s.mu.rows[it.row] = row[:last]
+	r := &s.mu.rows[it.row]
+	last := len(r.items) - 1
+	r.items[it.at] = r.items[last]
+	r.items[it.at].at = it.at
+	r.items[last] = nil
+	r.items = r.items[:last]
+	r.bytes -= it.content.In(mem.Host)
 	it.at = -1
 }
 
@@ -148,10 +168,17 @@ func (s *shelf) hide(it *item) {
 func (s *shelf) Victims(k mem.Kind, yield func(mem.Victim) bool) {
 	const atOnce = 64
 	found := make([]victim, 0, atOnce)
-	for row, end := len(s.mu.rows)-1, math.MaxInt; row >= 0; {
+	for row, end := s.rows-1, math.MaxInt; row >= 0; {
+		if row > 0 && s.packing != nil && k == mem.Host {
+			if !s.packs(row, yield) {
+				return
+			}
+			row--
+			continue
+		}
 		found = found[:0]
 		s.mu.Lock()
-		items := s.mu.rows[row]
+		items := s.mu.rows[row].items
 		end = min(end, len(items))
 		for end > 0 && len(found) < atOnce {
 			end--
@@ -181,10 +208,15 @@ type victim struct {
 // Content returns what the payload owned when it was found.
 func (v *victim) Content() mem.Content { return v.content }
 
-// NeededIn says that what is on a shelf is needed after all that waits in channels, and the
-// last row last.
-func (v *victim) NeededIn() time.Duration {
-	return mem.Never - time.Duration(len(v.shelf.mu.rows)-1-v.item.row)
+// NeededIn says that what is on a shelf is needed after all that waits in channels.
+func (v *victim) NeededIn() time.Duration { return v.shelf.neededIn(v.item.row) }
+
+// neededIn says that the last row is needed last, and row 0 before all others.
+func (s *shelf) neededIn(row int) time.Duration {
+	if row == 0 {
+		return mem.Never - time.Duration(s.rows+1)
+	}
+	return mem.Never - time.Duration(s.rows-1-row)
 }
 
 // Spill spills the payload, unless somebody has taken it or another spill has come first.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/seed14ed4225/sluice"
@@ -74,7 +75,7 @@ type Shuffle struct {
 		bytes     int64     // of these
 		again     [][]*item // what could not be split, to be tried before anything else
 		used      int64     // of the credits: by what is collected, to be tried again, or being split
-		splitting int       // how many are at it
+		splits    []uint64  // the order of the first payload of each split that is going on
 		line      line
 		inserted  uint64 // payloads
 		producing int    // producers that have not finished
@@ -110,6 +111,7 @@ func New(ctx context.Context, opts Options) (*Shuffle, error) {
 	for i := range s.mu.partitions {
 		s.mu.partitions[i] = &Partition{from: s, index: i}
 	}
+	s.splitter.shelf.packing = newPacking(s)
 	return s, nil
 }
 
@@ -191,7 +193,7 @@ func (s *Shuffle) work() (items []*item) {
 		s.mu.collected, s.mu.bytes = nil, 0
 	}
 	if items != nil {
-		s.mu.splitting++
+		s.mu.splits = append(s.mu.splits, items[0].order)
 	}
 	return items
 }
@@ -212,8 +214,8 @@ func (s *Shuffle) split(ctx context.Context, items []*item) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.stop, cancel)()
-	left := items
-	defer func() { s.settle(left) }() // also when a method of a payload or of the partitioner panics
+	left, first := items, items[0].order
+	defer func() { s.settle(first, left) }() // also when a method of a payload or of the partitioner panics
 	_, err := s.splitter.split(ctx, items, func(done, pieces []*item) {
 		left = left[len(done):]
 		s.deliver(done, pieces)
@@ -244,14 +246,15 @@ func (s *Shuffle) deliver(done, pieces []*item) {
 	}
 }
 
-// settle ends a split that has left some items over.
-func (s *Shuffle) settle(left []*item) {
+// settle ends a split, of items from that order on, that has left some of them over.
+func (s *Shuffle) settle(first uint64, left []*item) {
 	s.mu.Lock()
 	ended := s.mu.ended != nil
 	if len(left) > 0 && !ended {
 		s.mu.again = append(s.mu.again, left)
 	}
-	s.mu.splitting--
+	i := slices.Index(s.mu.splits, first)
+	s.mu.splits = slices.Delete(s.mu.splits, i, i+1)
 	s.mu.line.wake()
 	s.finished()
 	s.mu.Unlock()
@@ -293,7 +296,7 @@ func (s *Shuffle) Finish(ctx context.Context) error {
 // finished completes the partitions if nothing can come any more: all at once, because the last
 // batch has rows of any of them. Callers hold the lock.
 func (s *Shuffle) finished() {
-	if s.mu.producing > 0 || s.mu.splitting > 0 || len(s.mu.again) > 0 || s.mu.complete || s.mu.ended != nil {
+	if s.mu.producing > 0 || len(s.mu.splits) > 0 || len(s.mu.again) > 0 || s.mu.complete || s.mu.ended != nil {
 		return
 	}
 	s.mu.complete = true

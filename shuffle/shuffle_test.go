@@ -60,7 +60,7 @@ func TestEveryRowComesOutOnceWithAllOfItsKey(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		by := &byKey{onSplit: func(n int64) error {
+		onSplit := func(n int64) error {
 			switch n {
 			case cancelAt:
 				cancel()
@@ -68,8 +68,11 @@ func TestEveryRowComesOutOnceWithAllOfItsKey(t *testing.T) {
 				return errBoom
 			}
 			return nil
-		}}
-		opts.By = by
+		}
+		opts.By = &byKey{onSplit: onSplit}
+		if rapid.Bool().Draw(t, "packs") {
+			opts.By = &packer{byKey: byKey{onSplit: onSplit}}
+		}
 		var got collected
 		err := inNode(ctx, r, func(ctx context.Context) error {
 			s, err := shuffle.New(ctx, opts)

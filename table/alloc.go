@@ -64,8 +64,6 @@ func newAllocator(ctx context.Context, res *mem.Reservation) *Allocator {
 	a := &Allocator{res: res}
 	if res == nil {
 		a.from = allocator(ctx)
-	} else {
-		a.mu.live = make(map[*byte]lent)
 	}
 	return a
 }
@@ -111,6 +109,9 @@ func (a *Allocator) Allocate(n int) []byte {
 func (a *Allocator) adopt(bytes []byte, buffer *mem.Buffer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.mu.live == nil {
+		a.mu.live = make(map[*byte]lent)
+	}
 	first := unsafe.SliceData(bytes)
 	a.mu.live[first] = lent{buffer, a.mu.live[first].times + 1}
 }

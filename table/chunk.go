@@ -22,13 +22,15 @@ type Chunk struct {
 	schema *arrow.Schema
 	rows   int
 	own    *Allocator // of all the memory, if it can move; else nil
-	shape  []*shape   // of the columns, if it can move
+	shape  []*shape   // of the columns, if it can move and is not packed
 
 	mu struct {
 		sync.Mutex
 		batch    arrow.RecordBatch // nil while the chunk is elsewhere
 		buffers  []*mem.Buffer     // of a chunk that can move. Arrow has the references while there is a batch
 		spilled  *mem.Spilled      // has them while it is spilled
+		packed   *mem.Packed       // has the bytes of the columns while it is packed
+		columns  []columnInPack    // then
 		content  mem.Content
 		moving   bool // Spill or Restore is at work, and has batch, buffers and spilled for itself
 		shared   bool // somebody has kept arrays
@@ -144,6 +146,8 @@ func (c *Chunk) free() {
 		c.mu.batch.Release()
 	case c.mu.spilled != nil:
 		c.mu.spilled.Release()
+	case c.mu.packed != nil:
+		c.mu.packed.Release()
 	default:
 		for _, b := range c.mu.buffers {
 			b.Release()

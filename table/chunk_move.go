@@ -28,10 +28,12 @@ func (c *Chunk) Spill(ctx context.Context, res *mem.Reservation) (freed int64, e
 		return 0, nil
 	}
 	defer c.end()
-	if c.mu.spilled != nil {
+	switch {
+	case c.mu.spilled != nil:
 		return c.mu.spilled.Spill(ctx, res)
-	}
-	if !c.letGo() {
+	case c.mu.packed != nil:
+		return 0, nil
+	case !c.letGo():
 		return 0, nil
 	}
 	buffers := c.mu.buffers
@@ -68,6 +70,8 @@ func (c *Chunk) Restore(ctx context.Context, res *mem.Reservation) (restored int
 	defer c.end()
 	var buffers []*mem.Buffer
 	switch {
+	case c.mu.packed != nil:
+		return c.unpack(ctx, res)
 	case c.mu.spilled != nil:
 		before := c.mu.spilled.Content()
 		buffers, err = c.mu.spilled.Restore(ctx, res)
@@ -113,9 +117,12 @@ func (c *Chunk) begin() bool {
 
 func (c *Chunk) end() {
 	var content mem.Content
-	if c.mu.spilled != nil {
+	switch {
+	case c.mu.spilled != nil:
 		content = c.mu.spilled.Content()
-	} else {
+	case c.mu.packed != nil:
+		content = c.mu.packed.Content()
+	default:
 		content = mem.ContentOf(c.mu.buffers...)
 	}
 	if c.mu.shared {

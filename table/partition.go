@@ -186,6 +186,19 @@ func (p *KeyPartitioner) Split(
 	return made, nil
 }
 
+// Pack moves chunks that Split has returned to disk as one, as [shuffle.Packer] says.
+func (p *KeyPartitioner) Pack(ctx context.Context, label string, payloads []any, res *mem.Reservation) (any, int, error) {
+	chunks := make([]*Chunk, len(payloads))
+	for i, payload := range payloads {
+		chunks[i] = payload.(*Chunk)
+	}
+	packed, n, err := packChunks(ctx, label, chunks, res)
+	if err != nil {
+		return nil, 0, err
+	}
+	return packed, n, nil
+}
+
 func releaseChunks(made []any) {
 	for _, chunk := range made {
 		if chunk != nil {
@@ -270,4 +283,4 @@ func (s *splitting) places(parts shuffle.Parts) [][]place {
 	return found
 }
 
-var _ shuffle.Partitioner = (*KeyPartitioner)(nil)
+var _ shuffle.Packer = (*KeyPartitioner)(nil)
