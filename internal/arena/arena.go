@@ -10,7 +10,8 @@ import (
 // An Arena hands out pieces of memory. Sizes are rounded up to classes, four to each
 // power of two. Memory is mapped in slabs of pieces of one class; a freed piece goes to
 // the front of its class, because what was used last is warmest. A slab of which
-// nothing is in use is kept until mapping another would go beyond what may be kept.
+// nothing is in use is kept until mapping another would go beyond what may be kept: then it
+// is cut anew, for another class, or unmapped.
 //
 // Make one with Init. Methods are safe for concurrent use.
 type Arena struct {
@@ -106,8 +107,24 @@ func (a *Arena) take(n int64) *slab {
 		return of[len(of)-1]
 	}
 	s := &slab{class: class, size: size, pieces: piecesPerSlab(size)}
-	bytes := size * int64(s.pieces)
+	if s.mem = a.slabMemory(slabSize(size, s.pieces)); s.mem == nil {
+		return nil
+	}
+	for i := range s.pieces {
+		s.free = append(s.free, s.pieces-1-i)
+	}
+	a.mu.mapped += int64(len(s.mem))
+	a.mu.slabs[s] = struct{}{}
+	a.mu.classes[class] = append(a.mu.classes[class], s)
+	return s
+}
+
+// slabMemory returns memory for a slab of so many bytes, or of a little more; nil if there is none.
+func (a *Arena) slabMemory(bytes int64) []byte {
 	if a.mu.mapped > a.keep-bytes {
+		if mem := a.recycle(bytes); mem != nil {
+			return mem
+		}
 		a.trim(a.mu.mapped - (a.keep - bytes))
 	}
 	mem, err := mapMemory(bytes)
@@ -117,14 +134,26 @@ func (a *Arena) take(n int64) *slab {
 			return nil
 		}
 	}
-	s.mem = mem
-	for i := range s.pieces {
-		s.free = append(s.free, s.pieces-1-i)
+	return mem
+}
+
+// recycle takes the memory of a slab of which nothing is in use, has been so for longest, and is
+// as large: what is unmapped and mapped again has to be cleared by the system, page by page.
+func (a *Arena) recycle(bytes int64) []byte {
+	var found *slab
+	for _, of := range a.mu.classes {
+		for _, s := range of {
+			n := int64(len(s.mem))
+			if s.empty() && n >= bytes && n <= bytes+bytes/4 && (found == nil || s.emptied < found.emptied) {
+				found = s
+			}
+		}
 	}
-	a.mu.mapped += bytes
-	a.mu.slabs[s] = struct{}{}
-	a.mu.classes[class] = append(a.mu.classes[class], s)
-	return s
+	if found == nil {
+		return nil
+	}
+	a.forget(found)
+	return found.mem
 }
 
 // Free gives a piece back. Nobody may touch its bytes afterwards.
@@ -187,11 +216,18 @@ func (a *Arena) trim(bytes int64) {
 			return
 		}
 		bytes -= int64(len(s.mem))
-		of := &a.mu.classes[s.class]
-		i := slices.Index(*of, s)
-		*of = slices.Delete(*of, i, i+1)
-		a.unmap(s)
+		a.forget(s)
+		unmapMemory(s.mem)
 	}
+}
+
+// forget takes a slab of which nothing is in use out of the arena.
+func (a *Arena) forget(s *slab) {
+	of := &a.mu.classes[s.class]
+	i := slices.Index(*of, s)
+	*of = slices.Delete(*of, i, i+1)
+	delete(a.mu.slabs, s)
+	a.mu.mapped -= int64(len(s.mem))
 }
 
 func (a *Arena) unmap(s *slab) {

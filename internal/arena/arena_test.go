@@ -117,6 +117,44 @@ func TestWhatWasUsedLastIsKeptLongest(t *testing.T) {
 	a.Free(again)
 }
 
+func TestASlabOfWhichNothingIsInUseIsCutForAnotherClass(t *testing.T) {
+	if debugging {
+		t.Skip("the debug build keeps nothing")
+	}
+	var a Arena
+	a.Init(100<<20, 2<<20)
+	defer a.Close()
+	var first [2]Piece // fill what may be kept
+	for i := range first {
+		first[i], _ = a.Alloc(1 << 20)
+	}
+	last, old := Address(first[0].Bytes), Address(first[1].Bytes)
+	a.Free(first[1])
+	a.Free(first[0])
+	var small []Piece
+	for range 17 { // of which 16 fit a slab
+		p, ok := a.Alloc(64 << 10)
+		if !ok {
+			t.Fatal("no memory")
+		}
+		small = append(small, p)
+	}
+	if Address(small[0].Bytes) != old || Address(small[16].Bytes) != last {
+		t.Error("slabs are not used again, that one first which was used longest ago")
+	}
+	if got := a.Mapped(); got != 2<<20 {
+		t.Errorf("%d bytes are mapped", got)
+	}
+	for _, p := range small {
+		a.Free(p)
+	}
+	whole, _ := a.Alloc(1 << 20)
+	if got := a.Mapped(); got != 2<<20 || len(whole.Bytes) != 1<<20 {
+		t.Errorf("%d bytes are mapped", got)
+	}
+	a.Free(whole)
+}
+
 func TestWhatIsAbandonedIsNeverUsedAgain(t *testing.T) {
 	var a Arena
 	a.Init(1<<20, 1<<20)

@@ -33,3 +33,12 @@ func piecesPerSlab(size int64) int {
 	}
 	return int(max(1, slabBytes/size))
 }
+
+// slabSize returns how large a slab of so many pieces is: the same for all classes of small
+// pieces, so that each can have the memory of another.
+func slabSize(size int64, pieces int) int64 {
+	if debugging || size > slabBytes {
+		return size * int64(pieces)
+	}
+	return slabBytes
+}
