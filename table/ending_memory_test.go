@@ -48,7 +48,7 @@ func TestWhicheverWayANodeEndsItsMemoryComesBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Run("at the end of input", func(t *testing.T) {
 				r := newResource(t, host)
-				if err := rehearse(t.Context(), r, node, 40, takeAll); err != nil {
+				if err := rehearse(t.Context(), r, node, 60, takeAll); err != nil {
 					t.Fatal(err)
 				}
 				assertWithin(t, r, name == "sort" || name == "aggregate" || name == "distinct")

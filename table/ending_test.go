@@ -130,19 +130,22 @@ func TestALargeChunkIsAggregatedAsSmallOnesAre(t *testing.T) {
 }
 
 func TestAnEndedSortLeavesTheRestUnsorted(t *testing.T) {
-	batch := numbers(3 * chunkRows)
-	defer batch.Release()
-	all := Sort{By: []SortKey{{Column: "n"}}}.sorter(budgetOf(t.Context()), "sort", batch.Schema(), []int{0}).(*fullSort).collected
-	defer all.release()
-	if err := all.add(t.Context(), batch); err != nil {
-		t.Fatal(err)
+	schema := arrow.NewSchema([]arrow.Field{field("text", stringType)}, nil)
+	values := make([][]any, chunkRows)
+	for i := range values { // which can only be compared
+		values[i] = []any{fmt.Sprint("the same beginning ", i*7919%chunkRows)}
 	}
+	batch := batchOf(schema, values...)
+	defer batch.Release()
+	all := Sort{By: []SortKey{{Column: "text"}}}.sorter(budgetOf(t.Context()), "sort", schema, []int{0}).(*fullSort).collected
+	defer all.release()
+	batch.Retain()
+	all.place(0, keptBatch{RecordBatch: batch})
 	ctx := &lastLook{Context: t.Context(), n: 1}
-	rows := all.entries(0)
-	if err := all.sort(ctx, rows); !errors.Is(err, errEnded) {
+	if _, err := all.order(ctx, 0); !errors.Is(err, errEnded) {
 		t.Fatalf("returns %v", err)
 	}
-	if slices.IsSortedFunc(rows, all.compare) {
+	if slices.IsSortedFunc(all.space.places, func(a, b place) int { return all.compare(0, a, b) }) {
 		t.Error("went on until all was in order")
 	}
 }

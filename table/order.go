@@ -60,38 +60,41 @@ func compareEqualRanks(a *view, rowA int, b *view, rowB int) int {
 
 // ranks appends the rank of each row. A row that is null has some rank. For text
 // it is the first eight bytes.
-func ranks(v *view, into []uint64) []uint64 {
+func ranks(v *view, into []uint64) []uint64 { return ranksIn(v, 0, v.rows, into) }
+
+// ranksIn is ranks for the rows from one on and before another.
+func ranksIn(v *view, from, to int, into []uint64) []uint64 {
 	switch v.layout {
 	case layoutInt8:
-		return appendRanks(into, fixed[int8](v.array))
+		return appendRanks(into, fixed[int8](v.array)[from:to])
 	case layoutInt16:
-		return appendRanks(into, fixed[int16](v.array))
+		return appendRanks(into, fixed[int16](v.array)[from:to])
 	case layoutInt32:
-		return appendRanks(into, fixed[int32](v.array))
+		return appendRanks(into, fixed[int32](v.array)[from:to])
 	case layoutInt64:
-		return appendRanks(into, fixed[int64](v.array))
+		return appendRanks(into, fixed[int64](v.array)[from:to])
 	case layoutUint8:
-		return appendRanks(into, fixed[uint8](v.array))
+		return appendRanks(into, fixed[uint8](v.array)[from:to])
 	case layoutUint16:
-		return appendRanks(into, fixed[uint16](v.array))
+		return appendRanks(into, fixed[uint16](v.array)[from:to])
 	case layoutUint32:
-		return appendRanks(into, fixed[uint32](v.array))
+		return appendRanks(into, fixed[uint32](v.array)[from:to])
 	case layoutUint64:
-		return append(into, fixed[uint64](v.array)...)
+		return append(into, fixed[uint64](v.array)[from:to]...)
 	case layoutFloat32:
-		for _, x := range fixed[float32](v.array) {
+		for _, x := range fixed[float32](v.array)[from:to] {
 			into = append(into, rankFloat(float64(x)))
 		}
 	case layoutFloat64:
-		for _, x := range fixed[float64](v.array) {
+		for _, x := range fixed[float64](v.array)[from:to] {
 			into = append(into, rankFloat(x))
 		}
 	case layoutDecimal:
-		for _, x := range v.decimals {
+		for _, x := range v.decimals[from:to] {
 			into = append(into, rankDecimal(x))
 		}
 	case layoutBool:
-		for i := range v.rows {
+		for i := from; i < to; i++ {
 			r := uint64(0)
 			if v.bitAt(i) {
 				r = 1
@@ -99,15 +102,9 @@ func ranks(v *view, into []uint64) []uint64 {
 			into = append(into, r)
 		}
 	case layoutText:
-		for i := range v.rows {
-			r := uint64(0)
-			if !v.null(i) {
-				r = rankText(v.text.at(i))
-			}
-			into = append(into, r)
-		}
+		return textRanks(v, from, to, rankText, into)
 	case layoutNull:
-		into = append(into, make([]uint64, v.rows)...)
+		into = append(into, make([]uint64, to-from)...)
 	}
 	return into
 }
@@ -116,6 +113,31 @@ func ranks(v *view, into []uint64) []uint64 {
 func appendRanks[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32](into []uint64, values []T) []uint64 {
 	for _, x := range values {
 		into = append(into, rankInt(int64(x)))
+	}
+	return into
+}
+
+// textRanks appends what rank says of the text of each row, and 0 for nulls. It asks only once for each entry of a
+// dictionary that has fewer of them than there are rows.
+func textRanks(v *view, from, to int, rank func([]byte) uint64, into []uint64) []uint64 {
+	t := &v.text
+	ofEntry := make([]uint64, 0)
+	if entries := len(t.offsets) - 1; t.codes != nil && entries < to-from {
+		ofEntry = make([]uint64, entries)
+		for i := range ofEntry {
+			ofEntry[i] = rank(t.values[t.offsets[i]:t.offsets[i+1]])
+		}
+	}
+	for i := from; i < to; i++ {
+		r := uint64(0)
+		switch {
+		case v.null(i):
+		case len(ofEntry) > 0:
+			r = ofEntry[t.codes[i]]
+		default:
+			r = rank(t.at(i))
+		}
+		into = append(into, r)
 	}
 	return into
 }

@@ -34,7 +34,7 @@ type SortKey struct {
 // # Memory
 //
 // Without Limit, rows are collected in memory, sorted as they come, together with 16 bytes for
-// each and 8 for each of its keys. If that is a quarter of the network's limit of host
+// each, and 40 for each that is just being sorted. If that is a quarter of the network's limit of host
 // memory, or less if others need the room, they are written as a run: in order, cut
 // into pieces of a 256th of the limit (1 MiB at most; a 128th where that is at most 64 KiB),
 // each of which is spilled to disk when, and only when, somebody needs its memory. The runs are

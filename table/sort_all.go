@@ -36,8 +36,8 @@ func newFullSort(from budget, node string, limit int, fresh func() *kept) *fullS
 }
 
 func (a *fullSort) add(ctx context.Context, batch arrow.RecordBatch) error {
-	// A batch so large that its ranks and entries are too much is several.
-	most := max(1, a.held()/2/a.collected.heapBytes(1))
+	// A batch so large that what goes with it is too much is several, and so is one that takes long to put in order.
+	most := max(1, min(chunkRows, a.held()/2/(keptRow+spaceRow)))
 	for from := int64(0); from < batch.NumRows(); from += most {
 		part := batch.NewSlice(from, min(from+most, batch.NumRows()))
 		err := a.collect(ctx, part)
@@ -51,14 +51,14 @@ func (a *fullSort) add(ctx context.Context, batch arrow.RecordBatch) error {
 
 func (a *fullSort) collect(ctx context.Context, batch arrow.RecordBatch) error {
 	c := a.collected
-	need := c.heapBytes(int(batch.NumRows())) + batchBytes(batch)
-	if len(c.heads) > 0 && c.bytes+need > a.held() {
+	need := batch.NumRows()*(keptRow+spaceRow) + batchBytes(batch)
+	if len(c.sequences) > 0 && c.bytes+need > a.held() {
 		if err := a.flush(ctx); err != nil {
 			return err
 		}
 	}
 	err := c.add(ctx, batch)
-	if errors.Is(err, mem.ErrNoMemory) && len(c.heads) > 0 { // others keep much, too
+	if errors.Is(err, mem.ErrNoMemory) && len(c.sequences) > 0 { // others keep much, too
 		if err = a.flush(ctx); err == nil {
 			err = c.add(ctx, batch)
 		}
@@ -66,11 +66,8 @@ func (a *fullSort) collect(ctx context.Context, batch arrow.RecordBatch) error {
 	if err != nil {
 		return err
 	}
-	rows := c.entries(len(c.batches) - 1)
-	if err := c.sort(ctx, rows); err != nil {
-		return err
-	}
-	c.heads = append(c.heads, rows)
+	at := len(c.batches) - 1
+	c.sequences = append(c.sequences, sequence{batch: uint32(at), turn: at})
 	return nil
 }
 
@@ -108,7 +105,7 @@ func (a *fullSort) finish(ctx context.Context) error {
 		a.last = a.collected
 		return nil
 	}
-	if len(a.collected.heads) > 0 {
+	if len(a.collected.sequences) > 0 {
 		if err := a.flush(ctx); err != nil {
 			return err
 		}
@@ -149,7 +146,7 @@ func (a *fullSort) finish(ctx context.Context) error {
 func (a *fullSort) fan() int {
 	most := int64(1)
 	for _, run := range a.runs {
-		most = max(most, run.need(a.collected.kept))
+		most = max(most, run.need())
 	}
 	return int(max(2, min(a.held()/most, int64(len(a.runs)))))
 }
@@ -158,7 +155,8 @@ func (a *fullSort) fan() int {
 // at least. They stay the caller's to release.
 func (a *fullSort) open(ctx context.Context, runs []*sortedRun) (m *merging, opened int, err error) {
 	m = &merging{kept: a.fresh()}
-	m.more = func(ctx context.Context, turn int) ([]entry, error) { return runs[turn].take(ctx, m, turn) }
+	m.spreads = a.collected.spreads // of all rows
+	m.more = func(ctx context.Context, turn int) (sequence, error) { return runs[turn].take(ctx, m, turn) }
 	for turn, run := range runs {
 		rows, err := run.take(ctx, m, turn)
 		if errors.Is(err, mem.ErrNoMemory) && opened >= 2 { // others keep much, too
@@ -168,7 +166,7 @@ func (a *fullSort) open(ctx context.Context, runs []*sortedRun) (m *merging, ope
 			m.release()
 			return nil, 0, err
 		}
-		m.heads = append(m.heads, rows)
+		m.sequences = append(m.sequences, rows)
 		opened++
 	}
 	return m, opened, nil

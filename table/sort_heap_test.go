@@ -33,7 +33,7 @@ func TestASpilledPieceTakesLittleOfTheGoHeap(t *testing.T) {
 		}
 	}
 	collect()
-	if len(sorter.collected.heads) > 0 {
+	if len(sorter.collected.sequences) > 0 {
 		if err := sorter.flush(ctx); err != nil {
 			t.Fatal(err)
 		}

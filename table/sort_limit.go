@@ -58,11 +58,14 @@ func (l *limitedSort) restrain(ctx context.Context) error {
 // goOver makes a run of the rows kept so far, which came before all that are still to come.
 func (l *limitedSort) goOver(ctx context.Context) error {
 	t := l.top
-	if len(t.heap) > 0 {
-		if err := t.sort(ctx, t.heap); err != nil {
+	if len(t.space.places) > 0 {
+		if err := t.cut(ctx); err != nil {
 			return err
 		}
-		m := &merging{kept: t.kept, heads: [][]entry{t.heap}}
+		for at := range t.batches {
+			l.full.collected.look(t.kept, at, nil)
+		}
+		m := &merging{kept: t.kept, ready: true, block: t.space.places}
 		run, err := m.write(ctx, l.full.name, l.full.left)
 		if err != nil {
 			return err

@@ -41,19 +41,23 @@ func (m *merging) write(ctx context.Context, name string, first int) (run *sorte
 
 // need returns what it takes to take the next piece, the ranks and entries of its rows included;
 // 0 if there is none.
-func (r *sortedRun) need(k *kept) int64 {
+func (r *sortedRun) need() int64 {
 	if r.taken == len(r.pieces) {
 		return 0
 	}
 	p := &r.pieces[r.taken]
-	return p.buffer.Size() + k.heapBytes(p.rows)
+	return p.buffer.Size() + int64(p.rows)*takenRow
 }
 
-// take takes the next piece back, and returns its rows; nil if there is none. It waits for the
+// takenRow is what goes with a row of a piece that was taken back, on the Go heap: its word, and room to put it in order
+// with those of the other runs.
+const takenRow = 8 + spaceRow
+
+// take takes the next piece back, and returns its rows; none if there is none. It waits for the
 // memory, and for the disk. turn is that of the run.
-func (r *sortedRun) take(ctx context.Context, m *merging, turn int) ([]entry, error) {
+func (r *sortedRun) take(ctx context.Context, m *merging, turn int) (sequence, error) {
 	if r.taken == len(r.pieces) {
-		return nil, nil
+		return sequence{}, nil
 	}
 	p := &r.pieces[r.taken]
 	p.registration.Remove()
@@ -61,26 +65,26 @@ func (r *sortedRun) take(ctx context.Context, m *merging, turn int) ([]entry, er
 	if kind := p.buffer.Kind(); kind != mem.Host && kind != mem.Pinned {
 		away = p.buffer.Size()
 	}
-	heap := m.heapBytes(p.rows)
+	heap := int64(p.rows) * takenRow
 	res, err := m.reserve(ctx, away+heap)
 	if err != nil {
-		return nil, err
+		return sequence{}, err
 	}
 	defer res.Release()
 	if away > 0 {
 		if _, err := p.buffer.Restore(ctx, res); err != nil {
-			return nil, err
+			return sequence{}, err
 		}
 	}
 	charge, err := res.Charge(mem.Host, heap)
 	if err != nil {
-		return nil, err
+		return sequence{}, err
 	}
 	bytes := p.buffer.Size() + heap
 	batch, err := p.batch(m.schema)
 	if err != nil {
 		charge.Release()
-		return nil, err
+		return sequence{}, err
 	}
 	r.pieces[r.taken] = piece{}
 	r.taken++

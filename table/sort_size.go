@@ -53,3 +53,18 @@ func (s *sizer) takes(p place) bool {
 	s.bits -= need
 	return true
 }
+
+// take returns how many of these rows the chunk takes, and counts them.
+func (s *sizer) take(rows []place) int {
+	n := 0
+	if len(s.texts) == 0 && !s.first { // all are of one size
+		n = min(len(rows), s.rows, int(s.bits/s.row))
+		s.rows -= n
+		s.bits -= int64(n) * s.row
+		return n
+	}
+	for n < len(rows) && s.takes(rows[n]) {
+		n++
+	}
+	return n
+}
