@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -42,6 +43,13 @@ var functions = func() (names []string) {
 	return names
 }()
 
+// calledElsewhere is how other tools call what we have.
+var calledElsewhere = map[string]string{
+	"avg": "mean(column)", "average": "mean(column)", "std": "stddev(column)", "stdev": "stddev(column)",
+	"var": "variance(column)", "count_distinct": "count(distinct column)", "nunique": "count(distinct column)",
+	"n_unique": "count(distinct column)", "any_value": "any(column)", "size": "count", "len": "count", "total": "sum(column)",
+}
+
 // UnmarshalText reads a measure; its errors know the character they are about.
 func (m *measure) UnmarshalText(text []byte) error {
 	p, err := newPhrase(string(text))
@@ -50,7 +58,11 @@ func (m *measure) UnmarshalText(text []byte) error {
 	}
 	name := p.take()
 	if !slices.Contains(functions, name.text) || name.kind != bareword {
-		return &phraseError{name.offset, fmt.Sprintf("unknown function %q%s", shorten(name.text), instead(name.text, functions))}
+		advice := instead(name.text, functions)
+		if ours := calledElsewhere[strings.ToLower(name.text)]; ours != "" {
+			advice = fmt.Sprintf("; did you mean %s?", ours)
+		}
+		return &phraseError{name.offset, fmt.Sprintf("unknown function %q%s", shorten(name.text), advice)}
 	}
 	m.function, m.column = table.Func(name.text), columnName{}
 	switch {
@@ -69,7 +81,10 @@ func (m *measure) UnmarshalText(text []byte) error {
 	default:
 		return &phraseError{p.peek().offset, fmt.Sprintf("write %s(column) with the column it is of", name.text)}
 	}
-	if closing := p.take(); !closing.is(")") {
+	if closing := p.take(); closing.kind != end && !closing.is(")") {
+		return &phraseError{closing.offset, fmt.Sprintf(
+			"expected ), got %v; a measure is of one column, so compute that in a project before", closing)}
+	} else if closing.kind == end {
 		return expectedWord(")", closing)
 	}
 	return p.done()

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/seed14ed4225/sluice/internal/suggest"
 )
 
 // A decoder fills Go values from the tree, strictly: what does not fit is
@@ -251,8 +254,10 @@ func structFields(target reflect.Value) []field {
 func (d *decoder) settings(at Position, entries []entry, target any, whose string) {
 	fields := fieldsOf(target)
 	found := make(map[string]*value, len(entries))
+	misnamed := make(map[string]bool) // settings that are there by another name: one mistake is one error
 	for _, e := range entries {
 		found[e.key] = e.value
+		misnamed[nearest(e.key, fields)] = true
 	}
 	for _, f := range fields {
 		v := found[f.name]
@@ -270,7 +275,7 @@ func (d *decoder) settings(at Position, entries []entry, target any, whose strin
 			}
 		case f.required && v != nil:
 			d.fail(v.at, fmt.Errorf("setting %q is empty: expected %s", f.name, f.doc))
-		case f.required:
+		case f.required && !misnamed[f.name]:
 			d.fail(at, fmt.Errorf("setting %q is missing: %s", f.name, f.doc))
 		}
 		delete(found, f.name)
@@ -282,15 +287,33 @@ func (d *decoder) settings(at Position, entries []entry, target any, whose strin
 	}
 }
 
-// meant ends an error about an unknown setting with the one that was probably meant: it is nearly
-// called so, or elsewhere it is called so.
+// meant ends an error about an unknown setting with the one that was probably meant.
 func meant(key string, fields []field) string {
+	if name := nearest(key, fields); name != "" {
+		return fmt.Sprintf("; did you mean %q?", name)
+	}
+	return instead(key, namesOf(fields))
+}
+
+// nearest is the setting that is called nearly so, or so elsewhere; "" if there is none, or if it is one.
+func nearest(key string, fields []field) string {
+	names := namesOf(fields)
+	if utf8.RuneCountInString(key) > longestName || slices.Contains(names, key) {
+		return ""
+	}
+	for _, f := range fields {
+		if slices.Contains(f.also, strings.ToLower(key)) {
+			return f.name
+		}
+	}
+	near, _ := suggest.Nearest(key, names)
+	return near
+}
+
+func namesOf(fields []field) []string {
 	names := make([]string, len(fields))
 	for i, f := range fields {
-		if slices.Contains(f.also, strings.ToLower(key)) {
-			return fmt.Sprintf("; did you mean %q?", f.name)
-		}
 		names[i] = f.name
 	}
-	return instead(key, names)
+	return names
 }

@@ -100,6 +100,8 @@ job.yaml:7:15: node "top": kind: expected a text, got a list`},
 job.yaml:7:46: node "top": unknown setting "limits" of kind sort; did you mean "limit"?`},
 		{about: "a setting by another name", job: replace(good, "limit:", "TOP:"), want: `
 job.yaml:7:46: node "top": unknown setting "TOP" of kind sort; did you mean "limit"?`},
+		{about: "a setting that has to be there, by another name", job: replace(good, "by: origin", "keys: origin"), want: `
+job.yaml:7:34: node "top": unknown setting "keys" of kind sort; did you mean "by"?`},
 		{about: "a missing setting", job: replace(good, "by: origin, ", ""), want: `
 job.yaml:7:3: node "top": setting "by" is missing: column to sort by, or a list of them: column [asc|desc] [nulls first|last], asc and nulls last if not said`},
 		{about: "an empty setting", job: replace(good, "by: origin", "by: []"), want: `
@@ -126,8 +128,26 @@ job.yaml:8:3: node name "show me": use letters, digits, _, - and ., beginning wi
 job.yaml:7:53: node "top": by: expected asc, desc, nulls first or nulls last after the column, got dsc`},
 		{about: "an unknown format", job: replace(good, "in: ranked}", "in: ranked, format: cvs}"), want: `
 job.yaml:8:43: node "show": format: unknown format "cvs"; did you mean "csv"?`},
-		{about: "an unknown function", job: aggregated("avg(delay)"), want: `
-job.yaml:3:46: node "sum": compute.x: unknown function "avg"; have count, sum, mean, min, max, variance, stddev, variance_pop, stddev_pop, first, any`},
+		{about: "an unknown function", job: aggregated("loudest(delay)"), want: `
+job.yaml:3:46: node "sum": compute.x: unknown function "loudest"; have count, sum, mean, min, max, variance, stddev, variance_pop, stddev_pop, first, any`},
+		{about: "a function that is called so elsewhere", job: aggregated("AVG(delay)"), want: `
+job.yaml:3:46: node "sum": compute.x: unknown function "AVG"; did you mean mean(column)?`},
+		{about: "a measure of an expression", job: aggregated("sum(delay > 15)"), want: `
+job.yaml:3:56: node "sum": compute.x: expected ), got >; a measure is of one column, so compute that in a project before`},
+		{about: "a text that YAML has cut", job: replace(good, "kind: sort, ", "kind: project, compute: {x: round(delay, 1), y: delay}, "), want: `
+job.yaml:7:37: YAML ends the text at the comma; inside { } and [ ] quote a text that has one
+job.yaml:7:78: node "top": unknown setting "by" of kind project; have columns, compute, workers
+job.yaml:7:90: node "top": unknown setting "limit" of kind project; have columns, compute, workers`},
+		{about: "an operator of another language", job: replace(good, "kind: sort", "kind: filter, where: delay > 1 && delay < 9"), want: `
+job.yaml:7:40: node "top": where: unexpected '&'; write and for &&
+job.yaml:7:67: node "top": unknown setting "by" of kind filter; have where, workers
+job.yaml:7:79: node "top": unknown setting "limit" of kind filter; have where, workers`},
+		{about: "a text in a list that YAML has cut", job: replace(good, "by: origin", "by: [if(a, b, c), d]"), want: `
+job.yaml:7:39: YAML ends the text at the comma; inside { } and [ ] quote a text that has one`},
+		{about: "a text that YAML cannot make anything of", job: replace(good, "kind: sort, ", "kind: project, compute: {x: strftime(date, '%Y')}, "), want: `
+job.yaml:7:52: not valid YAML: could not find flow map content; inside { } and [ ] quote a text that has a comma, a colon or a brace`},
+		{about: "a text that begins with a backtick", job: replace(good, "kind: print, in: ranked}", "kind: print, in: `ranked`}"), want: `
+job.yaml:8:27: not valid YAML: '` + "`" + `' is a reserved character; quote a text that begins with it`},
 		{about: "a misspelt function", job: aggregated("maen(delay)"), want: `
 job.yaml:3:46: node "sum": compute.x: unknown function "maen"; did you mean "mean"?`},
 		{about: "a function of nothing", job: aggregated("mean"), want: `

@@ -129,12 +129,30 @@ func syntaxError(err error, src []byte) (Position, string, error) {
 		}
 	}
 	message, _, _ = strings.Cut(message, "\n")
-	// In {a: ${x}} the brace ends the text for YAML, which says something about commas.
-	if lines := strings.Split(string(src), "\n"); at.Line <= len(lines) &&
-		strings.Contains(lines[at.Line-1], "${") && strings.Contains(message, "must be specified") {
-		message += `; inside { } and [ ] quote a parameter: "${name}"`
+	line := ""
+	if lines := strings.Split(string(src), "\n"); at.Line <= len(lines) {
+		line = lines[at.Line-1]
 	}
-	return at, "", fmt.Errorf("not valid YAML: %s", message)
+	return at, "", fmt.Errorf("not valid YAML: %s%s", message, yamlAdvice(message, line))
+}
+
+// yamlAdvice is what most likely mends a line that is not YAML.
+func yamlAdvice(message, line string) string {
+	const flow = "; inside { } and [ ] quote "
+	inFlow := strings.Contains(message, "must be specified") || strings.Contains(message, "flow map")
+	before, _, parameter := strings.Cut(line, "${")
+	bare := strings.Count(before, `"`)%2 == 0 && strings.Count(before, "'")%2 == 0
+	switch {
+	case inFlow && parameter && bare:
+		// In {a: ${x}} the brace ends the text for YAML, which says something about commas.
+		return flow + `a parameter: "${name}"`
+	case inFlow:
+		return flow + "a text that has a comma, a colon or a brace"
+	case strings.Contains(message, "reserved character"):
+		return "; quote a text that begins with it"
+	default:
+		return ""
+	}
 }
 
 func positionOf(t *token.Token) Position {
@@ -159,6 +177,9 @@ func (c *converter) value(n ast.Node) *value {
 		for _, item := range n.Values {
 			v.items = append(v.items, c.value(item))
 		}
+		if n.IsFlowStyle {
+			c.cutList(v, n.Values)
+		}
 		return v
 	case *ast.LiteralNode:
 		v := &value{at: positionOf(n.GetToken()), shape: text}
@@ -177,6 +198,7 @@ func (c *converter) value(n ast.Node) *value {
 func (c *converter) mapping(n ast.Node, pairs []*ast.MappingValueNode) *value {
 	v := &value{at: positionOf(n.GetToken()), shape: mapping}
 	first := make(map[string]Position, len(pairs))
+	kept := make([]*ast.MappingValueNode, 0, len(pairs))
 	for _, pair := range pairs {
 		t := pair.Key.GetToken()
 		at := positionOf(t)
@@ -194,8 +216,11 @@ func (c *converter) mapping(n ast.Node, pairs []*ast.MappingValueNode) *value {
 			e.value.at = at // an absent value has no place of its own
 		}
 		v.entries = append(v.entries, e)
+		kept = append(kept, pair)
 	}
-	if len(v.entries) > 0 && n.GetToken().Type != token.MappingStartType {
+	if n.GetToken().Type == token.MappingStartType {
+		c.cutMapping(v, kept)
+	} else if len(v.entries) > 0 {
 		v.at = v.entries[0].at // the token of a block mapping is its first colon
 	}
 	return v

@@ -172,11 +172,17 @@ func (w Write) settled() (p plannedWrite, err error) {
 		if w.Codec == "" {
 			w.Codec = codec
 		}
+		if codec != CodecNone && w.Codec != codec {
+			return p, wrongField("Codec", fmt.Errorf("compression %q, and by its name %s is %s", string(w.Codec), w.Path, codec))
+		}
 		if w.RowGroupRows != 0 || w.RowGroupBytes != 0 {
 			field := firstField(named{"RowGroupRows", w.RowGroupRows != 0}, named{"RowGroupBytes", true})
 			return p, wrongField(field, errors.New("CSV has no row groups; those are for Parquet"))
 		}
 	case FormatParquet:
+		if codec != CodecNone && byName == FormatParquet {
+			return p, fmt.Errorf("%s: Parquet is compressed inside, not as a whole; end the name in .parquet", w.Path)
+		}
 		if w.Codec == "" {
 			w.Codec = CodecSnappy
 		}
@@ -215,10 +221,10 @@ func (w Write) checkCodec() error {
 
 var fileFormats = []string{string(FormatParquet), string(FormatCSV)}
 
-// formatOf says what the name of a file says of it: its format, "" if that is unknown, how
+// formatOf says what the name of a file says of it, in small letters or capitals: its format, "" if that is unknown, how
 // it is compressed as a whole, and whether tabs are between its fields.
 func formatOf(path string) (format Format, codec Codec, tabs bool) {
-	codec = CodecNone
+	path, codec = strings.ToLower(path), CodecNone
 	for suffix, c := range map[string]Codec{".gz": CodecGzip, ".zst": CodecZstd} {
 		if rest, ok := strings.CutSuffix(path, suffix); ok {
 			path, codec = rest, c

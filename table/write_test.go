@@ -298,6 +298,8 @@ func TestWhatCannotBeWrittenIsRefusedBeforeAnythingIsRead(t *testing.T) {
 		{Write{Path: dir + "/a.parquet", CSV: WriteCSV{Null: "x"}}, in, "this is about CSV, and the file is Parquet"},
 		{Write{Path: dir + "/a.csv", RowGroupRows: 1}, in, "CSV has no row groups; those are for Parquet"},
 		{Write{Path: dir + "/a.csv", Codec: CodecSnappy}, in, `unknown compression "snappy" of csv; have none, gzip, zstd`},
+		{Write{Path: dir + "/a.CSV.gz", Codec: CodecZstd}, in, `compression "zstd", and by its name ` + dir + `/a.CSV.gz is gzip`},
+		{Write{Path: dir + "/a.parquet.gz"}, in, dir + `/a.parquet.gz: Parquet is compressed inside, not as a whole; end the name in .parquet`},
 		{Write{Path: dir + "/a.csv", CSV: WriteCSV{Null: "a,b"}}, in, `null "a,b": it is written without quotes, and so cannot have a delimiter, a quote or a new line in it`},
 		{Write{Path: dir + "/a.csv"}, arrow.NewSchema(nil, nil), "no columns to write"},
 		{Write{Path: dir + "/lost/a.csv"}, in, dir + `/lost/a.csv: there is no folder "` + dir + `/lost"; make it first`},
@@ -385,49 +387,6 @@ func TestStandardOutputIsWrittenAsItComes(t *testing.T) {
 		t.Errorf("nobody reads: %v", err)
 	}
 	_ = w.Close()
-}
-
-// TestATargetIsAllOrNothing: with files that have no name meanwhile, and with those that have one.
-func TestATargetIsAllOrNothing(t *testing.T) {
-	for name, open := range map[string]func(string) (*os.File, string, error){"usual": openTemp, "named": createTemp} {
-		for _, overwrite := range []bool{false, true} {
-			dir := t.TempDir()
-			path := filepath.Join(dir, "a")
-			begin := func() *target {
-				file, temp, err := open(dir)
-				if err != nil {
-					t.Fatal(err)
-				}
-				made := &target{path: path, final: path, to: file, file: file, temp: temp, overwrite: overwrite}
-				if _, err := made.Write([]byte("new")); err != nil {
-					t.Fatal(err)
-				}
-				return made
-			}
-			begin().discard()
-			assertOnly(t, dir)
-			made := begin()
-			if _, err := os.Stat(path); err == nil {
-				t.Errorf("%s: it is there before it is whole", name)
-			}
-			if err := made.commit(); err != nil {
-				t.Error(err)
-			}
-			made.discard() // of what is done nothing
-			assertOnly(t, dir, "a")
-			if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			made = begin()
-			err := made.commit()
-			made.discard()
-			want := map[bool]string{false: "old", true: "new"}[overwrite]
-			if text, _ := os.ReadFile(path); string(text) != want || (err == nil) != overwrite {
-				t.Errorf("%s: overwriting %v leaves %q, %v", name, overwrite, text, err)
-			}
-			assertOnly(t, dir, "a")
-		}
-	}
 }
 
 // TestAWriteOfTheFlightsRunsInLittleMemory: row groups are as small as the limit asks for.
