@@ -17,12 +17,14 @@ type aggregatePlan struct {
 	*groupPlan
 	distinct []*groupPlan
 	feeds    []intake // how the groups of each of those are read
+	onlyFed  bool     // from those the groups learn all that there is to know; rows have nothing for them
 }
 
 // A groupPlan is what groups are made of.
 type groupPlan struct {
 	names    []string // of the measures, for errors
 	layouts  []layout // of the keys
+	counted  bool     // the last key is a value to count, the others are those of who counts it
 	measures []function
 	schema   *arrow.Schema // of the result: keys, then measures
 	ordered  *arrow.Schema // in another order, unless nil, which is this:
@@ -95,7 +97,7 @@ func (a Aggregate) compile(in *arrow.Schema) (*aggregatePlan, error) {
 			if !ok {
 				of = len(plan.distinct)
 				counted[column] = of
-				inner := &groupPlan{raw: intake{keys: append(slices.Clone(plan.raw.keys), column)}}
+				inner := &groupPlan{raw: intake{keys: append(slices.Clone(plan.raw.keys), column)}, counted: true}
 				inner.finish(append(slices.Clone(keys), in.Field(column)), nil)
 				plan.distinct = append(plan.distinct, inner)
 				plan.feeds = append(plan.feeds, intake{keys: upTo(len(keys)), measures: slices.Repeat([]int{notRead}, len(a.Measures))})
@@ -108,6 +110,7 @@ func (a Aggregate) compile(in *arrow.Schema) (*aggregatePlan, error) {
 		plan.names = append(plan.names, fmt.Sprintf("%s of column %q", m.Func, m.Column))
 		fields = append(fields, arrow.Field{Name: m.name(), Type: f.result, Nullable: m.Func != Count && m.Func != CountDistinct})
 	}
+	plan.onlyFed = len(plan.distinct) > 0 && !slices.ContainsFunc(plan.raw.measures, func(column int) bool { return column != notRead })
 	plan.finish(keys, fields)
 	for _, f := range plan.schema.Fields() {
 		if len(plan.schema.FieldIndices(f.Name)) > 1 {
@@ -134,6 +137,10 @@ func (p *groupPlan) finish(keys, measures []arrow.Field) {
 		}
 	}
 	p.states = arrow.NewSchema(states, nil)
+	if p.counted { // it only matters whether there is one
+		last := &keys[len(keys)-1]
+		*last = arrow.Field{Name: last.Name, Type: arrow.FixedWidthTypes.Boolean, Nullable: true}
+	}
 	p.schema = arrow.NewSchema(append(slices.Clone(keys), measures...), nil)
 }
 

@@ -23,7 +23,10 @@ import (
 // the hash: the same again one level down. A partition of one group fits, so this ends.
 //
 // Different values are counted with a second set of tables, of groups of the keys and the value.
-// Once they are complete, each is a row for the first set.
+// Once they are complete, each is a row for the first set, which is shown no others if counting
+// different values is all that is asked for. The spillway of the second set is by the keys alone if there
+// are many of them: then those of a partition come one after the other, and the first set need not have room for
+// all at once. One level down it is by the value, too, because a partition that does not fit may be of one key.
 
 // An aggregation is one run of an Aggregate.
 type aggregation struct {
@@ -139,6 +142,9 @@ func (r *aggregation) take(ctx context.Context, worker int, batch arrow.RecordBa
 		if err := g.workers[worker].take(ctx, batch, &r.plan.distinct[i].raw, seq); err != nil {
 			return err
 		}
+	}
+	if r.plan.onlyFed {
+		return nil
 	}
 	return r.groups.workers[worker].take(ctx, batch, &r.plan.raw, seq)
 }

@@ -104,26 +104,48 @@ func (r repeating) source(rowsAtOnce int) func(*sluice.Network, *sluice.Channel)
 	}
 }
 
-// sums runs rows through an aggregate and calls check with each row of the result.
-func (r repeating) through(t *testing.T, memory *mem.Resource, a Aggregate, check func(row []any)) (rows int) {
+// grouped runs what a source makes through an aggregate, and calls check with each row of the
+// result. It returns how many these are.
+func grouped(t *testing.T, memory *mem.Resource, a Aggregate, source func(*sluice.Network, *sluice.Channel), check func(row []any)) (rows int) {
 	t.Helper()
 	net := sluice.NewNetwork("test", sluice.WithMemory(memory))
 	in, out := net.Channel("in"), net.Channel("out")
-	r.source(1000)(net, in)
+	source(net, in)
 	net.Node(a.Node("aggregate", in, out))
-	net.Node("sink", func(ctx context.Context) error {
-		return eachChunk(ctx, out, func(_ *sluice.Message, chunk *Chunk) error {
-			for _, row := range rowsOf(chunk.Batch()) {
-				check(row)
-				rows++
-			}
-			return nil
-		})
-	}, reads(out))
+	lookAt(net, out, func(batch arrow.RecordBatch) error {
+		for _, row := range rowsOf(batch) {
+			check(row)
+			rows++
+		}
+		return nil
+	})
 	if err := net.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return rows
+}
+
+// rowsInTurn is a source of so many chunks, each of a thousand rows, of which row says what is in them.
+func rowsInTurn(schema *arrow.Schema, chunks int, row func(i int) []any) func(*sluice.Network, *sluice.Channel) {
+	const rows = 1000
+	return func(net *sluice.Network, out *sluice.Channel) {
+		net.Node("source", func(ctx context.Context) error {
+			for c := range chunks {
+				values := make([][]any, rows)
+				for i := range values {
+					values[i] = row(c*rows + i)
+				}
+				chunk, err := counted(ctx, batchOf(schema, values...))
+				if err != nil {
+					return err
+				}
+				if err := send(ctx, out, sluice.SeqNum(c), chunk); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, sluice.Writes(out))
+	}
 }
 
 func TestAnAggregateOfMoreGroupsThanFitSpillsThem(t *testing.T) {
@@ -147,7 +169,7 @@ func TestAnAggregateOfMoreGroupsThanFitSpillsThem(t *testing.T) {
 				seen[[2]int64{ka, kb}] = g
 			}
 			groups, times := int64(tt.rows.groups), int64(tt.rows.times)
-			tt.rows.through(t, r, a, func(row []any) {
+			grouped(t, r, a, tt.rows.source(1000), func(row []any) {
 				key := [2]int64{row[0].(int64), row[1].(int64)}
 				g, ok := seen[key]
 				delete(seen, key)
@@ -168,7 +190,7 @@ func TestAnAggregateOfMoreGroupsThanFitSpillsThem(t *testing.T) {
 func TestDifferentValuesWithoutKeysAreCountedInLittleMemory(t *testing.T) {
 	r := newResource(t, 1<<20)
 	a := Aggregate{Measures: []Measure{{Func: CountDistinct, Column: "name"}, {Func: CountDistinct, Column: "b"}, {Func: Count}}}
-	rows := repeating{50_000, 2}.through(t, r, a, func(row []any) {
+	rows := grouped(t, r, a, repeating{50_000, 2}.source(1000), func(row []any) {
 		if got := fmt.Sprint(row); got != "[50000 100 100000]" {
 			t.Error(got)
 		}
@@ -181,46 +203,21 @@ func TestDifferentValuesWithoutKeysAreCountedInLittleMemory(t *testing.T) {
 
 // Nearly all rows are of one group: where it goes there is nothing to split.
 func TestOneGroupOfNearlyAllRowsTakesNoMoreMemoryThanOthers(t *testing.T) {
+	const rows = 200_000
 	r := newResource(t, 1<<20)
-	net := sluice.NewNetwork("test", sluice.WithMemory(r))
-	in, out := net.Channel("in"), net.Channel("out")
-	const chunks, rows = 200, 1000
-	net.Node("source", func(ctx context.Context) error {
-		for c := range chunks {
-			var values [][]any
-			for i := range rows {
-				key := 7
-				if i%5 == 0 {
-					key = 1_000_000 + c*rows + i
-				}
-				values = append(values, []any{key, 1})
-			}
-			chunk, err := counted(ctx, batchOf(arrow.NewSchema([]arrow.Field{field("k", int64Type), field("n", int64Type)}, nil), values...))
-			if err != nil {
-				return err
-			}
-			if err := send(ctx, in, sluice.SeqNum(c), chunk); err != nil {
-				return err
-			}
+	schema := arrow.NewSchema([]arrow.Field{field("k", int64Type), field("n", int64Type)}, nil)
+	source := rowsInTurn(schema, rows/1000, func(i int) []any {
+		if i%5 == 0 {
+			return []any{1_000_000 + i, 1}
 		}
-		return nil
-	}, sluice.Writes(in))
-	net.Node(Aggregate{By: []string{"k"}, Measures: []Measure{{Func: Sum, Column: "n"}}}.Node("aggregate", in, out))
-	total, most, groups := int64(0), int64(0), 0
-	net.Node("sink", func(ctx context.Context) error {
-		return eachChunk(ctx, out, func(_ *sluice.Message, chunk *Chunk) error {
-			for _, row := range rowsOf(chunk.Batch()) {
-				total += row[1].(int64)
-				most = max(most, row[1].(int64))
-				groups++
-			}
-			return nil
-		})
-	}, reads(out))
-	if err := net.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if total != chunks*rows || most != chunks*rows*4/5 || groups != chunks*rows/5+1 {
+		return []any{7, 1}
+	})
+	total, most := int64(0), int64(0)
+	groups := grouped(t, r, Aggregate{By: []string{"k"}, Measures: []Measure{{Func: Sum, Column: "n"}}}, source, func(row []any) {
+		total += row[1].(int64)
+		most = max(most, row[1].(int64))
+	})
+	if total != rows || most != rows*4/5 || groups != rows/5+1 {
 		t.Errorf("%d rows in %d groups, %d in one", total, groups, most)
 	}
 	assertWithin(t, r, true)

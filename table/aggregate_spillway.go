@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/seed14ed4225/sluice/shuffle"
 )
 
@@ -15,6 +17,7 @@ type spillway struct {
 	opts  shuffle.Options
 	limit budget
 	keys  int
+	outer int // keys that go together if there are many of them; 0 if all do always
 	mu    struct {
 		sync.Mutex
 		shuffle *shuffle.Shuffle // nil as long as all groups fit
@@ -22,10 +25,14 @@ type spillway struct {
 }
 
 func newSpillway(ctx context.Context, name string, plan *groupPlan, from budget, level int) *spillway {
-	return &spillway{
+	s := &spillway{
 		ctx: ctx, limit: from, keys: len(plan.layouts),
 		opts: shuffle.Options{Name: name, Level: level, Parts: from.parts(), PieceBytes: from.piece()},
 	}
+	if plan.counted && level == 0 {
+		s.outer = s.keys - 1
+	}
+	return s
 }
 
 // parts is how many partitions there are: so many that one of them is likely to fit, but not more
@@ -33,7 +40,7 @@ func newSpillway(ctx context.Context, name string, plan *groupPlan, from budget,
 func (b budget) parts() int { return int(min(max(b.limit>>20, 8), 64)) }
 
 func (s *spillway) insert(ctx context.Context, chunk *Chunk) error {
-	to, err := s.open()
+	to, err := s.open(chunk)
 	if err == nil {
 		err = to.Insert(ctx, chunk)
 	}
@@ -43,11 +50,14 @@ func (s *spillway) insert(ctx context.Context, chunk *Chunk) error {
 	return err
 }
 
-func (s *spillway) open() (*shuffle.Shuffle, error) {
+func (s *spillway) open(first *Chunk) (*shuffle.Shuffle, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.shuffle == nil {
 		names := make([]string, s.keys)
+		if s.outer > 0 && manyKeys(first.Batch(), s.outer) {
+			names = names[:s.outer]
+		}
 		for i := range names {
 			names[i] = keyName(i)
 		}
@@ -78,4 +88,28 @@ func (s *spillway) close() {
 func (s *spillway) below(plan *groupPlan, part *shuffle.Partition) *spillway {
 	name := fmt.Sprintf("%s/%d", s.opts.Name, part.Index())
 	return newSpillway(s.ctx, name, plan, s.limit, part.Level()+1)
+}
+
+// Rows are taken to be of many keys if among so many of them there are so many.
+const (
+	keysLookedAt = 1024
+	keysWanted   = 512
+)
+
+// manyKeys reports whether rows are of so many different keys, the first columns, that these are
+// well spread over partitions.
+func manyKeys(rows arrow.RecordBatch, columns int) bool {
+	n := int(rows.NumRows())
+	step := max(1, n/keysLookedAt) | 1 // odd, so that it is not that of keys which come in turns
+	views := make([]view, columns)
+	for i := range views {
+		views[i] = newView(rows.Column(i))
+	}
+	hashes := make([]uint16, n)
+	newKeyHash(columns).partitions(views, shuffle.Parts{N: 1 << 16}, hashes)
+	seen := make(map[uint16]bool)
+	for row := 0; row < n; row += step {
+		seen[hashes[row]] = true
+	}
+	return len(seen) >= min(keysWanted, n/2)
 }

@@ -332,6 +332,10 @@ func (t *groupTable) columns(
 	var columns []arrow.Array
 	defer func() { releaseArrays(columns) }()
 	for i := range t.keys.columns {
+		if t.counted && schema == t.schema && i == len(t.keys.columns)-1 {
+			columns = append(columns, t.keys.notNull(mem, i, from, to))
+			break
+		}
 		column, err := t.keys.array(mem, schema.Field(i).Type, i, from, to)
 		if err != nil {
 			return nil, err

@@ -291,3 +291,12 @@ func (t *keyTable) array(mem memory.Allocator, typ arrow.DataType, column, from,
 	}
 	return rankedArray(mem, typ, values, isNull), nil
 }
+
+// notNull makes a column that is null where one of the keys is, and otherwise true.
+func (t *keyTable) notNull(mem memory.Allocator, column, from, to int) arrow.Array {
+	ones := make([]uint64, to-from)
+	for i := range ones {
+		ones[i] = 1
+	}
+	return rankedArray(mem, arrow.FixedWidthTypes.Boolean, ones, func(i int) bool { return t.null(column, from+i) })
+}
