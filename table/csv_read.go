@@ -79,7 +79,7 @@ func (r *csvReading) describe(source *csvSource, path string) (*csvFile, error) 
 		if err != nil {
 			return err
 		}
-		f.Reader, err = csv.NewReader(r.scan.CSV.dialect(path), r.schema, len(head.Names), places, csvFileTrouble{&r.trouble, f.path})
+		f.Reader, err = csv.NewReader(r.scan.CSV.dialect(path), r.schema, len(head.Names), places, csvFileTrouble{&r.trouble, f.path, r.scan.CSV.Types})
 		return err
 	})
 	return f, err

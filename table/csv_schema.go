@@ -79,7 +79,7 @@ func (s Scan) csvSchema(path string, head csv.Head) (*arrow.Schema, error) {
 		}
 	}
 	// A row that is not well formed is an error now only if it would be one later, and is counted then.
-	types, err := head.Types(s.CSV.dialect(path), csvFileTrouble{&csvTrouble{onError: s.CSV.OnError}, path}.Row)
+	types, err := head.Types(s.CSV.dialect(path), csvFileTrouble{&csvTrouble{onError: s.CSV.OnError}, path, nil}.Row)
 	if err != nil {
 		return nil, rowError(path, err)
 	}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/seed14ed4225/sluice/table/internal/csv"
 )
 
@@ -24,7 +26,8 @@ type csvTrouble struct {
 // csvFileTrouble is that of one file, which it knows by name.
 type csvFileTrouble struct {
 	*csvTrouble
-	path string
+	path  string
+	typed map[string]arrow.DataType // columns whose type was said, and not inferred
 }
 
 // Row is told of a row that cannot be taken apart.
@@ -45,9 +48,11 @@ func (t csvFileTrouble) Value(why *csv.Error) (leaveOut bool, err error) {
 	case OnErrorNull:
 		t.nulled(rowError(t.path, why))
 		return false, nil
-	default:
-		return false, why
 	}
+	if t.typed[why.Column] == nil && !errors.Is(why, csv.ErrUTF8) {
+		why.Err = fmt.Errorf("%w, as in the first rows; null_text says what is a null, types what else the column is", why.Err)
+	}
+	return false, why
 }
 
 // rowError has the error of a row name its file, too; others are left as they are.

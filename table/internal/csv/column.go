@@ -224,8 +224,6 @@ func exampleOf(typ arrow.DataType) string {
 		return "a time of day such as 17:05:00"
 	case *arrow.DurationType:
 		return "a duration such as 1h30m or 2.5s"
-	case *arrow.StringType:
-		return "UTF-8"
 	case *arrow.BinaryType:
 		return "hexadecimal digits, two for each byte"
 	default:

@@ -1,6 +1,9 @@
 package csv
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // An Error says what is wrong with a row. Its message does not have the line: a caller knows
 // better what the text is called that the line is of.
@@ -19,6 +22,9 @@ func (e *Error) Error() string {
 
 // Unwrap returns what is wrong, without the place.
 func (e *Error) Unwrap() error { return e.Err }
+
+// ErrUTF8 is what is wrong with a text that is not in UTF-8.
+var ErrUTF8 = errors.New("is not UTF-8, which the file has to be in")
 
 // Trouble decides what becomes of what does not parse. An error that its methods return
 // ends the reading. They are called from every goroutine that reads.

@@ -164,7 +164,10 @@ func (r *rows) wrong(column, row int, value []byte) error {
 		return nil // it is left out already
 	}
 	f := r.schema.Field(column)
-	why := fmt.Errorf("%s is not %s", shown(value), exampleOf(f.Type))
+	why := fmt.Errorf("%s %w", shown(value), ErrUTF8) // all that can be wrong with a text
+	if f.Type.ID() != arrow.STRING {
+		why = fmt.Errorf("%s is not %s", shown(value), exampleOf(f.Type))
+	}
 	leaveOut, err := r.trouble.Value(r.errorAt(int(r.starts[row]), f.Name, why))
 	if leaveOut && err == nil {
 		if r.bad == nil {
