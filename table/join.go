@@ -63,7 +63,8 @@ type JoinKey struct{ Left, Right string }
 // and any skew are joined in any memory that has room for a few chunks of each. A result of
 // many rows is sent as it comes, in chunks of up to 65,536 rows and a sixteenth of the limit for all workers.
 //
-// Beside that, each worker takes up to 1.5 MiB on the Go heap that is not counted.
+// Beside that, each worker takes up to 1.5 MiB on the Go heap that is not counted, and 32 KiB, for decimals 64, for
+// each column of numbers that Where reads in what it says about both inputs at once.
 type Join struct {
 	Kind JoinKind
 	On   []JoinKey // at least one

@@ -254,7 +254,8 @@ func TestJoinsLargerThanMemoryGiveTheRightRows(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %s", kind, shape), func(t *testing.T) {
 				r := newResource(t, 512<<10)
 				joinKeyed(t, r, Join{Kind: JoinKind(kind)}, sides)
-				if shape != "one is small" && sides[0].rows > 0 && sides[1].rows > 0 {
+				// Where one side is small, or has no keys that match anything, the other need not be kept.
+				if shape != "one is small" && shape != "nulls" && sides[0].rows > 0 && sides[1].rows > 0 {
 					assertWithin(t, r, true)
 				}
 			})

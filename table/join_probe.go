@@ -2,9 +2,7 @@ package table
 
 import (
 	"context"
-	"fmt"
-
-	"github.com/seed14ed4225/sluice/table/expr"
+	"math/bits"
 )
 
 // joinCandidates is how many pairs of rows whose hashes are equal are looked at together: at least
@@ -18,9 +16,7 @@ type prober struct {
 	side  side // of the chunks
 	table *joinTable
 	keys  *joinKeys
-
-	where *pairCondition  // what is asked of pairs, if anything is
-	eval  *expr.Evaluator // of that; nil without it
+	asker *asker // of the condition; nil if nothing is asked of pairs
 
 	// Of the chunk that is passing:
 	columns [][]view        // its parts of columns, which are all of it
@@ -30,7 +26,6 @@ type prober struct {
 
 	open       []openRow
 	candidates []pair
-	selected   []uint32
 	pairs      halves // to be sent
 }
 
@@ -43,26 +38,16 @@ type pair struct{ row, built uint32 }
 // halves are pairs of places, by side.
 type halves [2][]place
 
-func (h *halves) add(s side, of, other place) {
-	h[s] = append(h[s], of)
-	h[s.other()] = append(h[s.other()], other)
-}
-
 func (h *halves) clear() { h[0], h[1] = h[0][:0], h[1][:0] }
 
 func newProber(j *joining, t *joinTable) *prober {
 	p := &prober{join: j, plan: j.plan, side: t.side.other(), table: t, keys: newJoinKeys(len(j.plan.keys[t.side]))}
 	p.open = make([]openRow, 0, joinStrip)
 	p.candidates = make([]pair, 0, joinCandidates)
-	p.ask(p.plan.where.cross)
-	return p
-}
-
-// ask changes what is asked of pairs.
-func (p *prober) ask(where *pairCondition) {
-	if p.where = where; where != nil {
-		p.eval = where.program.NewEvaluator()
+	if where := p.plan.where.cross; where != nil {
+		p.asker = newAsker(where)
 	}
+	return p
 }
 
 // marksProbed reports whether it has to be known of each row of a chunk whether it has matched.
@@ -73,8 +58,8 @@ func (p *joinPlan) marksProbed(s side) bool {
 // probe leads a chunk, which is in host memory, past the table, and sends what comes of it. It
 // passes several tables one after the other; after the last, what matched nothing is sent, too.
 func (p *prober) probe(ctx context.Context, c *keptChunk, last bool) error {
-	if p.join.undecided.Load() && p.where != p.plan.where.whole {
-		p.ask(p.plan.where.whole)
+	if whole := p.plan.where.whole; p.join.undecided.Load() && (p.asker == nil || p.asker.about != whole) {
+		p.asker = newAsker(whole)
 	}
 	batch := c.chunk.Batch()
 	rows := int(batch.NumRows())
@@ -106,28 +91,25 @@ func (p *prober) once() bool { return p.plan.kind.halves() }
 
 func (p *prober) strip(ctx context.Context, rows int) error {
 	p.keys.strip(p.from, p.from+rows)
-	p.open = p.open[:0]
-	for i, hash := range p.keys.hashes[:rows] {
-		if p.keys.nulls && p.keys.null[i] || p.once() && p.matched != nil && p.isMatched(p.from+i) {
-			continue
-		}
-		if first := p.table.find(hash); first != 0 {
-			p.open = append(p.open, openRow{uint32(i), first})
-		}
-	}
+	return p.match(ctx, rows)
+}
+
+// match finds what the hashed rows of the strip match.
+func (p *prober) match(ctx context.Context, rows int) error {
+	p.look(rows)
 	if p.once() {
 		clear(p.done[:rows])
 	}
-	for len(p.open) > 0 {
+	for round := 0; len(p.open) > 0; round++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		p.propose()
-		for k := range p.keys.views {
-			p.compare(k)
+		p.propose(round)
+		if p.table.mixed {
+			p.compare()
 		}
-		if p.eval != nil {
-			if err := p.filter(ctx); err != nil {
+		if p.asker != nil {
+			if err := p.ask(ctx); err != nil {
 				return err
 			}
 		}
@@ -138,32 +120,67 @@ func (p *prober) strip(ctx context.Context, rows int) error {
 	return nil
 }
 
-// propose fills the candidates from the open rows, and closes those that have no more.
-func (p *prober) propose() {
-	p.candidates = p.candidates[:0]
+// look opens the rows of the strip for which there are candidates. If those of each are of one key, it is
+// compared here.
+func (p *prober) look(rows int) {
+	found := p.candidates[:0]
+	for i, hash := range p.keys.hashes[:rows] {
+		if p.keys.nulls && p.keys.null[i] || p.once() && p.matched != nil && p.isMatched(p.from+i) {
+			continue
+		}
+		if first := p.table.find(hash); first != 0 {
+			found = append(found, pair{uint32(i), first - 1})
+		}
+	}
+	p.candidates = found
+	if !p.table.mixed {
+		p.compare()
+	}
+	p.open = p.open[:len(p.candidates)]
+	for i, c := range p.candidates {
+		p.open[i] = openRow{c.row, c.built + 1}
+	}
+}
+
+// propose fills the candidates from the open rows, and closes those that have no more. Where one match is
+// enough for a row, only one is proposed of each at first, and more of those that are still open then.
+func (p *prober) propose(round int) {
 	each := joinCandidates
 	if p.once() {
-		each = 1
+		each = 1 << min(round, bits.Len(joinCandidates))
 	}
+	candidates, n := p.candidates[:joinCandidates], 0
 	next, left := p.table.next, p.open[:0]
 	for _, o := range p.open {
 		if p.once() && p.done[o.row] {
 			continue
 		}
-		room := min(each, joinCandidates-len(p.candidates))
-		for ; o.next != 0 && room > 0; room-- {
-			p.candidates = append(p.candidates, pair{o.row, o.next - 1})
-			o.next = next[o.next-1]
+		at, end := o.next, min(n+each, joinCandidates)
+		for ; at != 0 && n < end; n++ {
+			candidates[n] = pair{o.row, at - 1}
+			// Most often the next row lies behind this one, which the processor can guess faster than
+			// it can load it.
+			if following := next[at-1]; following == at+1 {
+				at++
+			} else {
+				at = following
+			}
 		}
-		if o.next != 0 {
-			left = append(left, o)
+		if at != 0 {
+			left = append(left, openRow{o.row, at})
 		}
 	}
-	p.open = left
+	p.candidates, p.open = candidates[:n], left
 }
 
-// compare keeps the candidates that are equal in a key.
-func (p *prober) compare(k int) {
+// compare keeps the candidates that are equal in all keys.
+func (p *prober) compare() {
+	for k := range p.keys.views {
+		p.compareKey(k)
+	}
+}
+
+func (p *prober) compareKey(k int) {
 	probed, built := p.keys.numbers[k], p.table.numbers[k]
 	kept := p.candidates[:0]
 	v := &p.keys.views[k]
@@ -185,38 +202,6 @@ func (p *prober) compare(k int) {
 		}
 	}
 	p.candidates = kept
-}
-
-// filter keeps the candidates of which the condition is true.
-func (p *prober) filter(ctx context.Context) error {
-	if len(p.candidates) == 0 {
-		return nil
-	}
-	var places halves
-	for _, c := range p.candidates {
-		places.add(p.side, place{0, uint32(p.from) + c.row}, p.table.places[c.built])
-	}
-	from := p.halves()
-	need, texts := p.join.need(p.where.schema, p.where.columns, from, places)
-	res, err := p.join.budget.reserve(ctx, need)
-	if err != nil {
-		return err
-	}
-	defer res.Release()
-	batch, err := p.join.gather(newAllocator(ctx, res), p.where.schema, p.where.columns, from, places, texts)
-	if err != nil {
-		return err
-	}
-	defer batch.Release()
-	p.selected, err = p.eval.Select(batch, p.selected[:0])
-	if err != nil {
-		return fmt.Errorf("condition: %w", err)
-	}
-	for i, at := range p.selected {
-		p.candidates[i] = p.candidates[at]
-	}
-	p.candidates = p.candidates[:len(p.selected)]
-	return nil
 }
 
 // settle does with the candidates, which match now, what the kind of join asks for.
@@ -260,7 +245,7 @@ func (p *prober) settleOnce() {
 	for _, c := range p.candidates {
 		if p.table.matched == nil {
 			p.done[c.row] = true
-		} else if before := p.table.mark(c.built); before && p.eval == nil {
+		} else if before := p.table.mark(c.built); before && p.asker == nil {
 			p.done[c.row] = true
 		}
 	}

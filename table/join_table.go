@@ -14,8 +14,9 @@ import (
 // from 0 in the order in which they came, and knows where each is.
 //
 // The hash table is an open-addressing one with linear probing, of which at most three quarters are used. A
-// slot stands for all rows of one hash, as far as it is kept; those are linked, the last first. Whether
-// their keys are really equal is looked at when they have been found, for many rows at a time.
+// slot stands for all rows of one hash, as far as it is kept; those are linked, the last first. That they
+// are of one key is nearly always so, and known: then the keys of one of them are compared with those of a row that
+// found them. Otherwise those of each are. This is done for many rows at a time.
 type joinTable struct {
 	plan    *joinPlan
 	side    side
@@ -28,6 +29,8 @@ type joinTable struct {
 	slots   []joinSlot // a power of two of them
 	shift   uint       // of a hash, to get its slot
 	next    []uint32   // by row: the next of its chain + 1, 0 at the end
+	chained int        // rows that are not the only ones of their hash, less one of each hash
+	mixed   bool       // there are chains of rows whose keys are not all equal
 	matched []uint32   // a bit for each row, if somebody asks; set by all workers
 
 	charge *mem.Charge
@@ -97,6 +100,9 @@ func newJoinTable(ctx context.Context, p *joinPlan, s side, chunks []*keptChunk,
 		}
 		t.add(uint32(b), c.chunk.Batch(), keys)
 	}
+	if t.chained > rows/4 {
+		t.regroup()
+	}
 	return t, nil
 }
 
@@ -137,11 +143,27 @@ func (t *joinTable) insert(hash uint64, row uint32) {
 			*s = joinSlot{tag, row + 1}
 			return
 		case s.tag == tag:
+			t.mixed = t.mixed || !t.same(row, s.first-1)
 			t.next[row] = s.first
 			s.first = row + 1
+			t.chained++
 			return
 		}
 	}
+}
+
+// same reports whether the keys of two rows are equal.
+func (t *joinTable) same(a, b uint32) bool {
+	for k, numbers := range t.numbers {
+		if numbers[a] != numbers[b] {
+			return false
+		}
+		x, y := t.places[a], t.places[b]
+		if v := &t.keys[k][x.batch]; !exactRanks(v.layout) && compareEqualRanks(v, int(x.row), &t.keys[k][y.batch], int(y.row)) != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // find returns the first row of a hash + 1, 0 if there is none.

@@ -63,8 +63,10 @@ var cases = []struct {
 }{
 	{"flights", (*bench).groupFlights},
 	{"groups", (*bench).groupLines},
+	{"distinct", (*bench).countDistinct},
 	{"scan", (*bench).scan},
 	{"sort", (*bench).sort},
+	{"join", (*bench).join},
 	{"speedup", (*bench).speedUp},
 }
 
