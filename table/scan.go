@@ -33,8 +33,9 @@ import (
 // Memory is therefore about Tickets times Rows times the width of the chosen columns,
 // and, for each of the Readers, what it takes to unpack pages. Both are known from the
 // headers of the pages, and reserved before a piece is read. Where a page holds the
-// rows of several pieces, it is kept unpacked from one to the next, unless the
-// memory is needed elsewhere.
+// rows of several pieces, it is kept unpacked from one to the next, and unpacked ahead for as
+// many row groups as there are Readers, unless the memory is needed elsewhere: without a limit up
+// to 256 MiB, with one up to a 16th of it, and not at all where there is no disk to spill to.
 //
 // Of CSV, a chunk is made of a block of text, which is a 128th of the limit of host memory, 1 MiB
 // at most, or of Rows lines of it. Beside what the chunk takes, a block has its

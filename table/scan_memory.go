@@ -2,7 +2,8 @@ package table
 
 import (
 	"context"
-	"sync/atomic"
+	"slices"
+	"sync"
 
 	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/table/internal/pages"
@@ -22,7 +23,7 @@ func (r *reading) reserve(group *pages.RowGroup, from, n int) (*pages.Piece, *me
 		return piece, reserved, nil
 	}
 	piece.Release()
-	group.Trim()
+	r.pages.trim()
 	reserved, err := resource.ReserveAll(r.ctx, bytesOf(group.Bound(from, n)))
 	if err != nil {
 		return nil, nil, err
@@ -32,20 +33,29 @@ func (r *reading) reserve(group *pages.RowGroup, from, n int) (*pages.Piece, *me
 
 func bytesOf(b pages.Bound) mem.Amount { return mem.Of(mem.Host, b.Kept+b.Scratch) }
 
-// pageCache is the pages of a row group that are unpacked for several pieces, as
-// something to spill: it costs nothing to give them up but the time to unpack them
-// again. It holds those of the row group last entered.
+// pageCache is the pages of row groups that are unpacked for several pieces, as something to
+// spill: it costs nothing to give them up but the time to unpack them again. It holds those of the
+// row groups that are open.
 type pageCache struct {
-	group      atomic.Pointer[pages.RowGroup]
 	registered *mem.Registration
-	keep       bool // between pieces
+	keep       bool  // between pieces
+	ahead      int64 // bytes of a row group that are unpacked before its turn, at most
+
+	mu struct {
+		sync.Mutex
+		groups []*pages.RowGroup
+	}
 }
+
+// mostAhead is how much is unpacked ahead by all readers where there is no limit.
+const mostAhead = 256 << 20
 
 // register makes the pages known to the spiller. Where that could not reach them, since
 // it takes only what there is a slower kind of memory for, they are not kept, for
 // others may be waiting for memory.
-func (c *pageCache) register(ctx context.Context) {
+func (c *pageCache) register(ctx context.Context, readers int) {
 	resource := mem.FromContext(ctx)
+	c.ahead = min(mostAhead, budgetOf(ctx).chunk()) / int64(readers)
 	switch {
 	case resource == nil:
 		c.keep = true
@@ -57,28 +67,49 @@ func (c *pageCache) register(ctx context.Context) {
 
 func (c *pageCache) remove() { c.registered.Remove() }
 
-// enter makes a row group the one whose pages are kept.
-func (c *pageCache) enter(group *pages.RowGroup) { c.group.Store(group) }
+// enter makes a row group one whose pages are kept.
+func (c *pageCache) enter(group *pages.RowGroup) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.groups = append(c.mu.groups, group)
+}
 
 // leave says that there will be no more pieces of it.
 func (c *pageCache) leave(group *pages.RowGroup) {
-	c.group.CompareAndSwap(group, nil)
+	c.mu.Lock()
+	c.mu.groups = slices.DeleteFunc(c.mu.groups, func(g *pages.RowGroup) bool { return g == group })
+	c.mu.Unlock()
 	group.Close()
+}
+
+// open returns the row groups whose pages are kept.
+func (c *pageCache) open() []*pages.RowGroup {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.mu.groups)
 }
 
 // offer is called when pages are no longer in use.
 func (c *pageCache) offer() {
 	if c.keep {
 		c.registered.Offer()
-	} else if group := c.group.Load(); group != nil {
-		group.Trim()
+	} else {
+		c.trim()
 	}
+}
+
+// trim gives up all pages that no piece needs at the moment.
+func (c *pageCache) trim() (freed int64) {
+	for _, group := range c.open() {
+		freed += group.Trim()
+	}
+	return freed
 }
 
 // Content is for the spiller.
 func (c *pageCache) Content() (content mem.Content) {
-	if group := c.group.Load(); group != nil {
-		content.Bytes[mem.Host] = group.Idle()
+	for _, group := range c.open() {
+		content.Bytes[mem.Host] += group.Idle()
 		content.Spillable = true
 	}
 	return content
@@ -86,8 +117,5 @@ func (c *pageCache) Content() (content mem.Content) {
 
 // Spill is for the spiller. Nothing needs to be moved.
 func (c *pageCache) Spill(context.Context, *mem.Reservation) (freed int64, err error) {
-	if group := c.group.Load(); group != nil {
-		freed = group.Trim()
-	}
-	return freed, nil
+	return c.trim(), nil
 }

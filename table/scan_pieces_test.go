@@ -92,6 +92,29 @@ func TestAScanStaysWithinTheMemoryItReserves(t *testing.T) {
 	}
 }
 
+// What is unpacked ahead of its turn is given up for what has its turn.
+func TestAScanThatUnpacksAheadGetsByInLittleMemory(t *testing.T) {
+	path := equalGroups(t, 20)
+	s := Scan{Files: []string{path}, Rows: 200, Readers: 4}
+	want, _, err := scan(t, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range []int64{32 << 10, 64 << 10, 256 << 10, 4 << 20} {
+		resource := makeResource(t.TempDir(), limit)
+		got, err := scanIn(t, resource, s)
+		if err != nil || !slices.Equal(asText(got), asText(want)) {
+			t.Errorf("in %d bytes: %d rows, %v", limit, len(got), err)
+		}
+		if stats := resource.Stats().Kinds[mem.Host]; stats.Used != 0 || stats.Reserved != 0 || stats.Peak > limit {
+			t.Errorf("in %d bytes: %d used and %d reserved at the end, at most %d", limit, stats.Used, stats.Reserved, stats.Peak)
+		}
+		if err := resource.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestAScanThatCannotFitSaysSo(t *testing.T) {
 	_, err := limited(t, Scan{Files: []string{sample}}, 100<<10, func(*Chunk) { t.Error("a chunk came") })
 	if !errors.Is(err, mem.ErrNoMemory) {

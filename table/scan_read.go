@@ -1,7 +1,6 @@
 package table
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -97,15 +96,12 @@ func newReading(
 // run reads the files and returns how many chunks were sent.
 func (r *reading) run(paths []string) (sent int, err error) {
 	defer r.stop(nil)
-	r.pages.register(r.ctx)
+	r.pages.register(r.ctx, cap(r.readers))
 	defer r.pages.remove()
-	for _, path := range paths {
-		if err := r.dealFile(path); err != nil {
-			r.fail(err)
-			break
-		}
-	}
+	groups := &rowGroups{r: r, paths: paths}
+	r.fail(r.dealRowGroups(groups))
 	r.all.Wait()
+	groups.close()
 	return int(r.seq), r.err
 }
 
@@ -116,55 +112,42 @@ func (r *reading) fail(err error) {
 	}
 }
 
-// dealFile starts the readers of a file's pieces.
-func (r *reading) dealFile(path string) error {
-	file, fields, err := r.open(path)
-	if err != nil {
-		return err
-	}
-	defer file.release()
-	for g := range file.RowGroups() {
-		if r.prune.skips(file.File, g, fields) {
-			continue
-		}
-		if err := r.dealRowGroup(file, g, fields); err != nil {
+// dealRowGroups starts the readers of all pieces.
+func (r *reading) dealRowGroups(groups *rowGroups) error {
+	for {
+		more, err := groups.find()
+		if err != nil || !more {
 			return err
 		}
-	}
-	return nil
-}
-
-// dealRowGroup cuts a row group into pieces of about the same size.
-func (r *reading) dealRowGroup(file *sharedFile, g int, fields []int) error {
-	rows := int(file.Rows(g))
-	if rows == 0 {
-		return nil
-	}
-	pieces := (rows-1)/r.rows + 1
-	var group *pages.RowGroup
-	defer func() {
-		if group != nil {
-			r.pages.leave(group)
-		}
-	}()
-	for i := range pieces {
-		ticket, err := r.admit()
+		ticket, err := r.admit() // before the row group is opened, which reads from the file
 		if err != nil {
 			return err
 		}
-		if group == nil { // only now: it reads from the file
-			if group, err = file.RowGroup(r.ctx, g, r.schema, fields); err != nil {
-				r.dismiss(ticket)
-				return cmp.Or(file.Unchanged(), err)
-			}
-			r.pages.enter(group)
-		}
-		// 64 bits, because a row group may have 2^31 rows.
-		from, to := int64(i)*int64(rows)/int64(pieces), int64(i+1)*int64(rows)/int64(pieces)
-		if err := r.start(group, int(from), int(to-from), file, ticket); err != nil {
+		group, err := groups.take()
+		if err != nil {
 			r.dismiss(ticket)
 			return err
 		}
+		if err := r.dealRowGroup(groups, group, ticket); err != nil {
+			return err
+		}
+	}
+}
+
+// dealRowGroup starts the readers of a row group's pieces. The ticket is for the first.
+func (r *reading) dealRowGroup(groups *rowGroups, group *rowGroup, ticket *sluice.Ticket) (err error) {
+	defer groups.leave(group)
+	for i, from := range group.cuts[:len(group.cuts)-1] {
+		if i > 0 {
+			if ticket, err = r.admit(); err != nil {
+				return err
+			}
+		}
+		if err := r.start(group, from, group.cuts[i+1]-from, ticket); err != nil {
+			r.dismiss(ticket)
+			return err
+		}
+		groups.lookAhead()
 	}
 	return nil
 }
@@ -191,12 +174,12 @@ func (r *reading) dismiss(ticket *sluice.Ticket) {
 }
 
 // start gets the memory for n rows and starts to read them.
-func (r *reading) start(group *pages.RowGroup, from, n int, file *sharedFile, ticket *sluice.Ticket) error {
-	piece, reserved, err := r.reserve(group, from, n)
+func (r *reading) start(group *rowGroup, from, n int, ticket *sluice.Ticket) error {
+	piece, reserved, err := r.reserve(group.RowGroup, from, n)
 	if err != nil {
-		return fmt.Errorf("%s: reading %d rows at a time: %w", file.Path(), n, err)
+		return fmt.Errorf("%s: reading %d rows at a time: %w", group.file.Path(), n, err)
 	}
-	r.deal(filePiece{piece, file.retain()}, reserved, ticket)
+	r.deal(filePiece{piece, group.file.retain()}, reserved, ticket)
 	return nil
 }
 
@@ -208,8 +191,13 @@ func (r *reading) deal(piece readable, reserved *mem.Reservation, ticket *sluice
 	}
 	r.seq, r.turn = r.seq+1, next.sent
 	r.all.Go(func() {
-		r.fail(r.handOn(next))
-		r.dismiss(ticket)
+		defer ticket.Release()
+		chunk, err := r.read(next)
+		<-r.readers // another may read while this one waits for its turn
+		if err == nil {
+			err = r.handOn(next, chunk)
+		}
+		r.fail(err)
 	})
 }
 
@@ -243,12 +231,8 @@ func (r *reading) unchanged(file *pages.File, fields []int) error {
 	return nil
 }
 
-// handOn reads a piece and sends it when its turn has come.
-func (r *reading) handOn(next dealtPiece) error {
-	chunk, err := r.read(next)
-	if err != nil {
-		return err
-	}
+// handOn sends a piece when its turn has come.
+func (r *reading) handOn(next dealtPiece, chunk *Chunk) error {
 	m := sluice.NewMessage(next.seq, chunk)
 	defer m.Release()
 	select {

@@ -309,9 +309,13 @@ func TestNeverMoreChunksInMemoryThanTickets(t *testing.T) {
 				}
 				seen++
 				synctest.Wait() // the scan has come as far as it can
-				// Besides there are pages that the next chunk will need, too.
-				if chunks := mem.now.Load() - shared; chunks > tickets*bytes {
+				// Besides there are pages that chunks to come will need, of this row group and of as many
+				// as there are readers.
+				if chunks := mem.now.Load() - (1+tickets)*shared; chunks > tickets*bytes {
 					t.Errorf("%d bytes in memory, which is more than %d chunks", chunks, tickets)
+				}
+				if seen == 1 && mem.now.Load() < tickets*bytes+(1+tickets)*shared {
+					t.Errorf("%d bytes in memory: too little was unpacked ahead", mem.now.Load())
 				}
 				if seen <= chunks-tickets && out.Len() != tickets-1 {
 					t.Errorf("%d chunks wait: not all tickets are used", out.Len())

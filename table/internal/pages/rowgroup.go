@@ -188,6 +188,9 @@ func (g *RowGroup) load(r *pageReader, e *entry) (err error) {
 			e.shared.plain, e.shared.marks, e.shared.mem = plain, marks, mem
 			g.mu.loaded[e] = struct{}{}
 		}
+		if g.mu.closed { // nobody else is going to
+			g.trim(true)
+		}
 		g.mu.Unlock()
 		if !done && plain != nil {
 			mem.Free(plain)
