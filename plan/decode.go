@@ -49,11 +49,11 @@ type selfDecoding interface {
 type At[T any] struct {
 	Value    T
 	Position Position
-	inText   Position
+	origin   origin
 }
 
 func (a *At[T]) decode(d *decoder, v *value, setting string) {
-	a.Position, a.inText = v.at, v.inText
+	a.Position, a.origin = v.at, v.origin
 	d.decode(v, reflect.ValueOf(&a.Value).Elem(), setting)
 }
 
@@ -66,11 +66,15 @@ func (a At[T]) wrongIn(offset int, err error) error {
 	if err == nil {
 		return nil
 	}
-	at := a.Position
-	if a.inText != (Position{}) {
-		at = Position{a.inText.Line, a.inText.Column + offset}
+	return &wrongAt{a.positionOf(offset), err}
+}
+
+// positionOf returns where a character of a setting's text stands, or else the setting.
+func (a At[T]) positionOf(offset int) Position {
+	if at, known := a.origin.position(offset); known {
+		return at
 	}
-	return &wrongAt{at, err}
+	return a.Position
 }
 
 // wrongAt is an error with its place in the job, on its way to a JobError.
@@ -181,8 +185,10 @@ func (d *decoder) expected(v *value, setting, what string) {
 func (d *decoder) unreadable(v *value, setting string, err error) {
 	at := v.at
 	var phrase *phraseError
-	if errors.As(err, &phrase) && v.inText != (Position{}) {
-		at = Position{v.inText.Line, v.inText.Column + phrase.offset}
+	if errors.As(err, &phrase) {
+		if in, known := v.origin.position(phrase.offset); known {
+			at = in
+		}
 	}
 	if v.parameter != "" {
 		err = fmt.Errorf("%w (parameter %q)", err, v.parameter)

@@ -32,6 +32,30 @@ func (a At[T]) wrongExpr(err error) error {
 	return a.Wrong(err)
 }
 
+// expressive is a step with settings that are expressions.
+type expressive interface{ expressions() []At[expression] }
+
+// placeOf returns where the part of an expression stands that has no value for a row, false if err is about
+// no row or none of the step's expressions. row is nil if the part is not to be read there, because a
+// parameter stands for it.
+func placeOf(step Step, err error) (at Position, row *expr.RowError, ok bool) {
+	with, ok := step.(expressive)
+	if !ok || !errors.As(err, &row) {
+		return Position{}, nil, false
+	}
+	for _, e := range with.expressions() {
+		if e.Value.text != row.Expr {
+			continue
+		}
+		at = e.positionOf(row.Offset)
+		if in, known := e.origin.stretch(row.Offset); !known || in.still {
+			row = nil
+		}
+		return at, row, true
+	}
+	return Position{}, nil, false
+}
+
 // unplaced is an error of an expression without the place in it.
 type unplaced struct{ err *expr.Error }
 

@@ -24,6 +24,8 @@ func (f *filter) settings() table.Filter {
 	return table.Filter{Where: f.Where.Value.text, Workers: f.Workers}
 }
 
+func (f *filter) expressions() []At[expression] { return []At[expression]{f.Where} }
+
 func (f *filter) Schema(in []*arrow.Schema) ([]*arrow.Schema, error) {
 	out, err := f.settings().Schema(in[0])
 	if err != nil {

@@ -24,7 +24,7 @@ type joining struct {
 	Using   []At[string]  `job:"using" doc:"columns of both inputs that must be equal and are one column of the result, one or a list; instead of on"`
 	Type    joinType      `job:"type" doc:"inner: rows that match; left, right, full: also the others of that side or both, with nulls; semi: rows of the left that match any, once; anti: the others of the left" also:"how"`
 	Where   At[string]    `job:"where" doc:"expression over the columns of both that must be true, too, for rows to match" also:"condition filter"`
-	Suffix  string        `job:"suffix" doc:"goes behind columns of the right whose name the left has, too"`
+	Suffix  joinSuffix    `job:"suffix" doc:"goes behind columns of the right whose name the left has, too"`
 	Workers int           `job:"workers,min=1" doc:"how many compute at once; what the job says if not given"`
 }
 
@@ -71,9 +71,21 @@ func (t *joinType) UnmarshalText(text []byte) error {
 	return fmt.Errorf("unknown type of join %q%s", shorten(string(text)), instead(string(text), joinTypes))
 }
 
+// A joinSuffix is never empty.
+type joinSuffix string
+
+// UnmarshalText refuses the empty text, which to a [table.Join] means that none was given.
+func (s *joinSuffix) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("is empty, so that columns of both inputs would have one name; leave it out for _right, or write another one")
+	}
+	*s = joinSuffix(text)
+	return nil
+}
+
 func (j *joining) settings() table.Join {
 	s := table.Join{
-		Kind: table.JoinKind(j.Type), Where: j.Where.Value, Using: len(j.Using) > 0, Suffix: j.Suffix, Workers: j.Workers,
+		Kind: table.JoinKind(j.Type), Where: j.Where.Value, Using: len(j.Using) > 0, Suffix: string(j.Suffix), Workers: j.Workers,
 	}
 	for _, key := range j.On {
 		s.On = append(s.On, table.JoinKey{Left: key.Value.left.name, Right: key.Value.right.name})
@@ -82,6 +94,10 @@ func (j *joining) settings() table.Join {
 		s.On = append(s.On, table.JoinKey{Left: key.Value, Right: key.Value})
 	}
 	return s
+}
+
+func (j *joining) expressions() []At[expression] {
+	return []At[expression]{{expression{j.Where.Value}, j.Where.Position, j.Where.origin}}
 }
 
 // Schema checks every key on its own first, so that each error has its place.

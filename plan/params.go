@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // builtin are the parameters that every job has.
@@ -148,19 +149,21 @@ func (ps *parameters) expand(v *value) *value {
 func (ps *parameters) expandText(v *value) *value {
 	unknownHere := &value{at: v.at, shape: unknown}
 	var (
-		out   strings.Builder
+		out   spliced
 		last  string // the latest parameter put in
 		rest  = v.text
 		plain = true // no parameter put in yet
 	)
 	for {
+		from := utf8.RuneCountInString(v.text) - utf8.RuneCountInString(rest)
 		before, after, found := strings.Cut(rest, "${")
 		if !found {
-			out.WriteString(rest)
+			out.write(rest, v.origin, from)
 			break
 		}
 		if escaped, ok := strings.CutSuffix(before, "$"); ok {
-			out.WriteString(escaped + "${")
+			out.write(escaped, v.origin, from)
+			out.write("${", v.origin, from+utf8.RuneCountInString(before))
 			rest = after
 			continue
 		}
@@ -191,14 +194,15 @@ func (ps *parameters) expandText(v *value) *value {
 			ps.report.addf(v.at, "", "parameter %q is %s; only a single value fits into a longer text", name, part)
 			return unknownHere
 		}
-		out.WriteString(before + part.text)
-		if !ps.afford(out.Len(), v.at) {
+		out.write(before, v.origin, from)
+		out.insert(part.text, v.origin, from+utf8.RuneCountInString(before))
+		if !ps.afford(out.text.Len(), v.at) {
 			return unknownHere
 		}
 		rest, last, plain = tail, name, false
 	}
 	expanded := *v
-	expanded.text, expanded.inText = out.String(), Position{}
+	expanded.text, expanded.origin = out.text.String(), out.origin
 	if !plain {
 		expanded.parameter = last
 	}
@@ -262,7 +266,7 @@ func (ps *parameters) placed(v *value, at Position, name string) *value {
 		return &value{at: at, shape: unknown}
 	}
 	moved := *v
-	moved.at, moved.inText, moved.parameter = at, Position{}, name
+	moved.at, moved.origin, moved.parameter = at, nil, name
 	moved.items, moved.entries = nil, nil
 	for _, item := range v.items {
 		moved.items = append(moved.items, ps.placed(item, at, name))

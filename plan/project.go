@@ -31,6 +31,13 @@ func (p *project) settings() table.Project {
 	return s
 }
 
+func (p *project) expressions() (all []At[expression]) {
+	for _, c := range p.Compute {
+		all = append(all, c.Value)
+	}
+	return all
+}
+
 // Schema checks every column on its own first, so that each error has its place.
 func (p *project) Schema(in []*arrow.Schema) ([]*arrow.Schema, error) {
 	whole := p.settings()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/table/expr"
 )
 
 // Run checks the job, makes a network of it and runs that, in the memory of env or
@@ -47,20 +49,26 @@ func also(err, closing error) error {
 }
 
 // A RunError is the failure of a node while the job ran, with the place in the
-// job where the node is.
+// job where the node is, or, if an expression has no value for a row, where the part of it stands that
+// has none.
 type RunError struct {
 	File     string
 	Position Position
 	Kind     string // of the node, such as sort; "" if that is not known
 	Err      *sluice.NodeError
 
-	step Step // of the node, or nil
+	step Step           // of the node, or nil
+	row  *expr.RowError // if Position is in an expression
 }
 
 // Error gives file, line, column, node, and what went wrong. If it was that memory ran
 // out, it says which settings of the job to try.
 func (e *RunError) Error() string {
-	return fmt.Sprintf("%s:%v: %v%s", e.File, e.Position, e.Err, remedy(e.Err, e.step))
+	what := e.Err.Error()
+	if e.row != nil {
+		what = strings.Replace(what, e.row.Error(), e.row.Message(), 1)
+	}
+	return fmt.Sprintf("%s:%v: %s%s", e.File, e.Position, what, remedy(e.Err, e.step))
 }
 
 // Unwrap returns the node's error.
@@ -75,7 +83,11 @@ func (j *Job) Locate(err error) error {
 		if errors.As(part, &failed) {
 			for _, n := range j.nodes {
 				if n.name == failed.Node {
-					part = &RunError{File: j.file, Position: n.at, Kind: n.kind.Name, Err: failed, step: n.step}
+					at, row, inExpression := placeOf(n.step, failed)
+					if !inExpression {
+						at = n.at
+					}
+					part = &RunError{File: j.file, Position: at, Kind: n.kind.Name, Err: failed, step: n.step, row: row}
 				}
 			}
 		}

@@ -12,7 +12,7 @@ type value struct {
 	at      Position
 	shape   shape
 	text    string   // a scalar's text, without quotes
-	inText  Position // where text begins if the file has it letter by letter, else zero
+	origin  origin   // where text stands
 	items   []*value // of a list
 	entries []entry  // of a mapping, in the order of the file
 

@@ -29,7 +29,11 @@ func (p *parsing) channelNames(d *decoder, e entry) []At[string] {
 				d.fail(n.Position, fmt.Errorf("%s: a channel name is empty", e.key))
 			}
 		case slices.ContainsFunc(names[:i], func(before At[string]) bool { return before.Value == n.Value }):
-			d.fail(n.Position, fmt.Errorf("%s: channel %q is here twice", e.key, n.Value))
+			advice := ""
+			if e.key == "in" {
+				advice = "; a message goes to one reader: what is to come twice is to be made twice, as with a second scan"
+			}
+			d.fail(n.Position, fmt.Errorf("%s: channel %q is here twice%s", e.key, n.Value, advice))
 			p.portsUnclear = true
 		default:
 			if err := checkName(n.Value); err != nil {

@@ -185,6 +185,7 @@ func (c *converter) value(n ast.Node) *value {
 		v := &value{at: positionOf(n.GetToken()), shape: text}
 		if n.Value != nil {
 			v.text = n.Value.Value
+			v.origin = c.find(v.text, Position{v.at.Line, longestLine + 1}, 0) // begins on the next line
 		}
 		return v
 	case ast.ScalarNode:
@@ -228,29 +229,24 @@ func (c *converter) mapping(n ast.Node, pairs []*ast.MappingValueNode) *value {
 
 func (c *converter) scalar(t *token.Token) *value {
 	var v *value
-	quoted := 0
+	var quote rune
 	switch t.Type {
-	case token.SingleQuoteType, token.DoubleQuoteType:
-		v, quoted = &value{shape: text, text: t.Value}, 1
+	case token.SingleQuoteType:
+		v, quote = &value{shape: text, text: t.Value}, '\''
+	case token.DoubleQuoteType:
+		v, quote = &value{shape: text, text: t.Value}, '"'
 	case token.ImplicitNullType:
 		v = &value{}
 	default:
 		v = plain(t.Value)
 	}
 	v.at = positionOf(t)
-	if v.shape == text && c.written(v.at.Line, v.at.Column+quoted, v.text) {
-		v.inText = Position{v.at.Line, v.at.Column + quoted}
+	if v.shape == text {
+		begin := v.at
+		if quote != 0 {
+			begin.Column++
+		}
+		v.origin = c.find(v.text, begin, quote)
 	}
 	return v
-}
-
-// written says whether the file has text letter by letter at that place: not
-// folded from several lines, nor with escapes. Very long lines are not looked
-// at, since each of their many scalars would.
-func (c *converter) written(line, column int, text string) bool {
-	if line > len(c.lines) || len(c.lines[line-1]) > 1000 {
-		return false
-	}
-	runes := []rune(c.lines[line-1])
-	return column <= len(runes) && strings.HasPrefix(string(runes[column-1:]), text)
 }

@@ -122,7 +122,7 @@ func TestTheFirstRowWithoutAValueEndsTheFilter(t *testing.T) {
 		batchOf(schema, []any{1}), batchOf(schema, []any{2}), batchOf(schema, []any{3}, []any{0}),
 		batchOf(schema, []any{4}), batchOf(schema, []any{0}))
 	var failed *expr.RowError
-	if !errors.As(err, &failed) || failed.Row != 1 || !strings.Contains(err.Error(), "chunk 2: ") || !errors.Is(err, expr.ErrDivisionByZero) {
+	if !errors.As(err, &failed) || failed.Row != 3 || !strings.Contains(err.Error(), "row 4: ") || !errors.Is(err, expr.ErrDivisionByZero) {
 		t.Errorf("%v", err)
 	}
 }

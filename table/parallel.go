@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed14ed4225/sluice"
 	"github.com/seed14ed4225/sluice/mem"
+	"github.com/seed14ed4225/sluice/table/expr"
 )
 
 // A chunkwork is what a node does to each chunk of its input, none of which depends on another.
@@ -59,7 +60,8 @@ type inTurn struct {
 	budget budget
 	large  int64 // bytes of a chunk beside which no other is received
 
-	receiving chan struct{} // holds one while somebody receives; guards the three below
+	receiving chan struct{} // holds one while somebody receives; guards the four below
+	received  int           // rows
 	opened    *arrow.Schema
 	made      *arrow.Schema // of the output
 	next      links
@@ -76,8 +78,9 @@ func newLinks() links { return links{make(chan struct{}), make(chan struct{})} }
 
 // A turn is a chunk's place among the others.
 type turn struct {
-	wait links // of the chunk
-	done links // of the one after it
+	wait  links // of the chunk
+	done  links // of the one after it
+	first int   // row of the chunk, among all that were received
 }
 
 // runInTurn runs a node until its input ends. If nothing at all was sent, it sends a chunk without
@@ -131,9 +134,12 @@ func (r *inTurn) one(ctx context.Context, hand *chunkhand) (more bool, err error
 		return false, err
 	}
 	defer m.Release()
-	t := turn{wait: r.next, done: newLinks()}
+	t := turn{wait: r.next, done: newLinks(), first: r.received}
 	r.next = t.done
 	chunk, err := checkedChunk(&m, &r.opened)
+	if err == nil {
+		r.received += chunk.Rows()
+	}
 	if err == nil && r.made == nil {
 		r.made, err = r.work.schema(chunk.Schema())
 	}
@@ -153,7 +159,7 @@ func (r *inTurn) one(ctx context.Context, hand *chunkhand) (more bool, err error
 func (r *inTurn) pass(ctx context.Context, t turn, m *sluice.Message, chunk *Chunk, hand chunkhand) error {
 	left, need, err := hand.look(chunk)
 	if err != nil {
-		return r.failInTurn(ctx, t, fmt.Errorf("chunk %d: %w", m.Seq(), err))
+		return r.failInTurn(ctx, t, t.wrong(m.Seq(), err))
 	}
 	if err := await(ctx, t.wait.reserve); err != nil {
 		return err
@@ -161,7 +167,7 @@ func (r *inTurn) pass(ctx context.Context, t turn, m *sluice.Message, chunk *Chu
 	if left == leftMade {
 		made, err := r.make(ctx, t, chunk, need, hand)
 		if err != nil {
-			return r.failInTurn(ctx, t, fmt.Errorf("chunk %d: %w", m.Seq(), err))
+			return r.failInTurn(ctx, t, t.wrong(m.Seq(), err))
 		}
 		m.Replace(made)
 	} else {
@@ -192,6 +198,16 @@ func (r *inTurn) make(
 	defer res.Release()
 	close(t.done.reserve)
 	return hand.make(chunk, newAllocator(ctx, res))
+}
+
+// wrong says in which chunk an error is. One of a row has its number among all that were received instead.
+func (t turn) wrong(chunk sluice.SeqNum, err error) error {
+	var row *expr.RowError
+	if errors.As(err, &row) {
+		row.Row += t.first
+		return err
+	}
+	return fmt.Errorf("chunk %d: %w", chunk, err)
 }
 
 // failInTurn returns the error when all chunks before this one were sent.

@@ -38,7 +38,8 @@ type Computed struct {
 	Expr string // its value, as package expr reads it: "delay * 60", "upper(origin)"
 }
 
-// A ComputeError says that an expression of a [Project] is wrong. It wraps an [*expr.Error].
+// A ComputeError says that an expression of a [Project] is wrong, or has no value for a row. It wraps an
+// [*expr.Error], or an [*expr.RowError].
 type ComputeError struct {
 	Index int // in Compute
 	As    string
@@ -51,7 +52,7 @@ func (e *ComputeError) Error() string { return fmt.Sprintf("column %q: %v", e.As
 func (e *ComputeError) Unwrap() error { return e.Err }
 
 // Schema returns the columns of the result. A column that is not there is a [*ColumnError], what is
-// wrong with an expression a [*ComputeError].
+// wrong with expressions a [*ComputeError] of each, joined.
 func (p Project) Schema(in *arrow.Schema) (*arrow.Schema, error) {
 	made, err := p.compile(in)
 	if err != nil {
@@ -63,7 +64,7 @@ func (p Project) Schema(in *arrow.Schema) (*arrow.Schema, error) {
 // Node returns a node that reads chunks from in and sends them to out with other columns, with the
 // sequence numbers and receipts of the chunks they came in. What the new columns take is reserved before it
 // is computed, while the node has the chunk. A row for which an expression has no value ends the network
-// with an [*expr.RowError].
+// with a [*ComputeError].
 func (p Project) Node(
 	name string, in, out *sluice.Channel,
 ) (string, func(context.Context) error, sluice.Port, sluice.Port) {
@@ -76,6 +77,7 @@ type projection struct {
 	out     *arrow.Schema
 	columns []int           // those of the output that are of the input, or -1
 	compute []*expr.Program // nil for those
+	kept    int             // how many of the input come before the new ones
 }
 
 func (p Project) compile(in *arrow.Schema) (*projection, error) {
@@ -91,20 +93,26 @@ func (p Project) compile(in *arrow.Schema) (*projection, error) {
 	if err != nil {
 		return nil, err
 	}
+	made.kept = len(kept)
 	for _, column := range kept {
 		fields = append(fields, in.Field(column))
 		made.columns, made.compute = append(made.columns, column), append(made.compute, nil)
 	}
+	var wrong []error
 	for i, c := range p.Compute {
 		field, column, program, err := c.compile(in)
 		if err == nil && slices.ContainsFunc(fields, func(f arrow.Field) bool { return f.Name == c.As }) {
 			err = errors.New("there would be two columns of that name; give one of them another")
 		}
 		if err != nil {
-			return nil, &ComputeError{Index: i, As: c.As, Err: err}
+			wrong = append(wrong, &ComputeError{Index: i, As: c.As, Err: err})
+			continue
 		}
 		fields = append(fields, field)
 		made.columns, made.compute = append(made.columns, column), append(made.compute, program)
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
 	}
 	made.out = arrow.NewSchema(fields, nil)
 	return &made, nil
@@ -224,5 +232,5 @@ func (c *computing) make(chunk *Chunk, from *Allocator) (*Chunk, error) {
 
 // wrong names the column that could not be computed.
 func (c *computing) wrong(i int, err error) error {
-	return fmt.Errorf("column %q: %w", c.out.Field(i).Name, err)
+	return &ComputeError{Index: i - c.kept, As: c.out.Field(i).Name, Err: err}
 }

@@ -143,11 +143,18 @@ func TestProjectSaysWhatIsWrongBeforeItReads(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", tt.project, err, tt.want)
 		}
 	}
-	_, err := Project{Columns: []string{"a"}, Compute: []Computed{{As: "x", Expr: "a"}, {As: "y", Expr: "c"}}}.Schema(schema)
+	_, err := Project{Columns: []string{"a"}, Compute: []Computed{
+		{As: "x", Expr: "a"}, {As: "y", Expr: "c"}, {As: "x", Expr: "1"}, {As: "z", Expr: "lenth(a)"},
+	}}.Schema(schema)
 	var wrong *ComputeError
 	var cause *expr.Error
 	if !errors.As(err, &wrong) || wrong.Index != 1 || !errors.As(err, &cause) || cause.Column != "c" {
 		t.Errorf("%v", err)
+	}
+	for _, want := range []string{`column "y"`, `column "x": there would be two`, `column "z"`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s too", err, want)
+		}
 	}
 }
 
@@ -155,7 +162,7 @@ func TestARowWithoutAValueEndsTheProject(t *testing.T) {
 	schema := arrow.NewSchema([]arrow.Field{field("n", int64Type)}, nil)
 	_, _, err := through(t, projectNode(Project{Compute: []Computed{{As: "x", Expr: "1 / n"}}, Workers: 2}),
 		batchOf(schema, []any{1}), batchOf(schema, []any{2}, []any{0}))
-	if !errors.Is(err, expr.ErrDivisionByZero) || !strings.Contains(err.Error(), `chunk 1: column "x": "1 / n", row 1`) {
+	if !errors.Is(err, expr.ErrDivisionByZero) || !strings.Contains(err.Error(), `column "x": "1 / n", row 3`) {
 		t.Errorf("%v", err)
 	}
 }

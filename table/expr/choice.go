@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"fmt"
 	"math/bits"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -210,11 +209,5 @@ func (b *binder) extreme(at span, name string, args []node) node {
 
 // ifElse is if(condition, then, else).
 func (b *binder) ifElse(at span, args []node) node {
-	if len(args) == 2 {
-		args = append(args, nullConstant(at, arrow.Null))
-	}
-	if len(args) != 3 {
-		b.fail(at, "if takes a condition, a value and another value, not %s", fmt.Sprint(len(args), " arguments"))
-	}
 	return b.choose(at, "if", b.boolean(args[0], "if"), args[1], args[2])
 }

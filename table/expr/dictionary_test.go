@@ -76,7 +76,7 @@ func TestAnEntryThatNoRowHasIsNoError(t *testing.T) {
 	if got := valuesOf(t, "cast(if(code = 'never', code, null) as int64)", batch); len(got) != 100 {
 		t.Error(got)
 	}
-	if got := valuesOf(t, "cast(code as int64)", batch); len(got) != 1 || !strings.Contains(got[0], "row 2: \"sfo\" does not fit int64") {
+	if got := valuesOf(t, "cast(code as int64)", batch); len(got) != 1 || !strings.Contains(got[0], "row 3: \"sfo\" does not fit int64") {
 		t.Error(got)
 	}
 }

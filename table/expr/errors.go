@@ -33,21 +33,24 @@ var (
 	ErrCast = errors.New("does not fit")
 )
 
-// RowError is a row for which an expression has no value.
+// RowError is a row for which an expression has no value. Its text counts rows from 1.
 type RowError struct {
 	Expr   string // the whole expression
 	Offset int    // of the part that has no value, in characters from 0
 	Part   string // that part
-	Row    int    // in the batch, from 0
+	Row    int    // in the batch, from 0; of a node that keeps order, such as a filter, among all it received
 	Err    error  // wraps ErrOverflow, ErrDivisionByZero or ErrCast
 }
 
 func (e *RowError) Error() string {
 	if e.Part == e.Expr {
-		return fmt.Sprintf("%s, row %d: %v", quote(e.Expr), e.Row, e.Err)
+		return fmt.Sprintf("%s, %s", quote(e.Expr), e.Message())
 	}
-	return fmt.Sprintf("%s, character %d, row %d: %s: %v", quote(e.Expr), e.Offset+1, e.Row, quote(e.Part), e.Err)
+	return fmt.Sprintf("%s, character %d, row %d: %s: %v", quote(e.Expr), e.Offset+1, e.Row+1, quote(e.Part), e.Err)
 }
+
+// Message is the error without the expression.
+func (e *RowError) Message() string { return fmt.Sprintf("row %d: %v", e.Row+1, e.Err) }
 
 // Unwrap returns Err.
 func (e *RowError) Unwrap() error { return e.Err }

@@ -31,7 +31,10 @@ func TestErrorsBeforeAnyDataIsRead(t *testing.T) {
 		{"prise * 2", 1, "prise", `unknown column "prise"; did you mean "price"?`},
 		{"'ü' = S", 7, "S", `unknown column "S"; did you mean "s"?`},
 		{"lenth(s)", 1, "", `unknown function "lenth"; did you mean "length"?`},
-		{"substring(s)", 1, "", "substring has 1 arguments; write substring(text, from, characters)"},
+		{"substring(s)", 1, "", "substring has 1 argument; write substring(text, from, characters)"},
+		{"substring(s, 1, 2, 3)", 1, "", "substring has 4 arguments; write substring(text, from, characters)"},
+		{"1 + count(*)", 5, "", "count is of many rows; it belongs into the compute of a node of kind aggregate"},
+		{"MAX(i) > 1", 1, "", "max is of many rows; it belongs into the compute of a node of kind aggregate, and the greatest of several values in a row is greatest(a, b)"},
 		{"1 + s", 1, "s", "+ does not work on 1, which is int64, and s, which is text"},
 		{"i and b", 1, "i", "and wants true or false, not i, which is int64"},
 		{"not (i + 1)", 6, "i", "not wants true or false, not i + 1, which is int64"},
@@ -67,29 +70,50 @@ func TestErrorsBeforeAnyDataIsRead(t *testing.T) {
 	}
 }
 
+func TestAConditionIsNoComparisonWithNull(t *testing.T) {
+	for _, c := range []struct {
+		expr string
+		at   int // character from 1, 0 if there is no error
+		want string
+	}{
+		{"i = null", 1, "a comparison with null is never true; write i is null"},
+		{"b and (null <> i + 1)", 8, "a comparison with null is never true; write i + 1 is not null"},
+		{"i = 1 or i = null", 0, ""},
+		{"not (i = null) or b", 0, ""},
+		{"i is null and b", 0, ""},
+		{"i", 1, "a condition is true or false, but it is int64; compare it with something, as in delay > 60"},
+	} {
+		_, err := CompileCondition(c.expr, sampleSchema)
+		var got *Error
+		if errors.As(err, &got) != (c.at > 0) || got != nil && (got.Offset+1 != c.at || got.Message() != c.want) {
+			t.Errorf("%s: %v, want %s", c.expr, err, c.want)
+		}
+	}
+}
+
 func TestRowsWithoutAValueAreErrors(t *testing.T) {
 	for _, c := range []struct {
 		expr string
 		is   error
 		want string
 	}{
-		{"i + 9223372036854775807", ErrOverflow, `"i + 9223372036854775807", row 0: overflow of int64: 7 + 9223372036854775807`},
-		{"1 + i // (i - 7)", ErrDivisionByZero, `"1 + i // (i - 7)", character 5, row 0: "i // (i - 7)": division by zero: 7 // 0`},
-		{"i * 1_000_000_000_000 * (i * 1_000_000_000_000)", ErrOverflow, `"i * 1_000_000_000_000 * (i * 1_000_000_000_000)", row 0: overflow of int64: 7000000000000 * 7000000000000`},
-		{"i / 0.0", ErrDivisionByZero, `"i / 0.0", row 0: division by zero: 7 divided by 0`},
-		{"i % 0", ErrDivisionByZero, `"i % 0", row 0: division by zero: 7 % 0`},
-		{"price // 0", ErrDivisionByZero, `"price // 0", row 0: division by zero: 10.25 // 0.00`},
-		{"u - 6", ErrOverflow, `"u - 6", row 0: overflow of uint64: 5 - 6`},
-		{"-(i8 - 9223372036854775805)", ErrOverflow, `"-(i8 - 9223372036854775805)", row 0: overflow of int64: 0 - -9223372036854775808`},
-		{"price * 99999999999999999999999999999999999999", ErrOverflow, `"price * 99999999999999999999999999999999999999", row 0: overflow: 10.25 * 99999999999999999999999999999999999999`},
-		{"99999999999999999999999999999999999999 - i8", ErrOverflow, `"99999999999999999999999999999999999999 - i8", row 0: overflow: 99999999999999999999999999999999999999 - -3`},
-		{"i * 0 + 99999999999999999999999999999999999999 + 99999999999999999999999999999999999999", ErrOverflow, `"i * 0 + 99999999999999999999999999999999999999 + 99999999999999999999999999999999999999", row 0: overflow: 99999999999999999999999999999999999999 + 99999999999999999999999999999999999999`},
-		{"-price - 99999999999999999999999999999999999999 * 10", ErrOverflow, `"-price - 99999999999999999999999999999999999999 * 10", character 10, row 0: "99999999999999999999999999999999999999 * 10": overflow: 99999999999999999999999999999999999999 * 10`},
-		{"`day of` + 99999999999", ErrOverflow, "\"`day of` + 99999999999\", row 0: overflow of dates: 2001-03-31 + 99999999999 days"},
-		{"cast(f * 1000 as int8)", ErrCast, `"cast(f * 1000 as int8)", row 0: 2500 does not fit int8`},
-		{"cast(s as int64)", ErrCast, `"cast(s as int64)", row 0: "Grüezi" does not fit int64`},
-		{"cast(s as date)", ErrCast, `"cast(s as date)", row 0: "Grüezi" does not fit date`},
-		{"case when b then 1 // 0 else 1 end", ErrDivisionByZero, `"case when b then 1 // 0 else 1 end", character 18, row 0: "1 // 0": division by zero: 1 // 0`},
+		{"i + 9223372036854775807", ErrOverflow, `"i + 9223372036854775807", row 1: overflow of int64: 7 + 9223372036854775807`},
+		{"1 + i // (i - 7)", ErrDivisionByZero, `"1 + i // (i - 7)", character 5, row 1: "i // (i - 7)": division by zero: 7 // 0`},
+		{"i * 1_000_000_000_000 * (i * 1_000_000_000_000)", ErrOverflow, `"i * 1_000_000_000_000 * (i * 1_000_000_000_000)", row 1: overflow of int64: 7000000000000 * 7000000000000`},
+		{"i / 0.0", ErrDivisionByZero, `"i / 0.0", row 1: division by zero: 7 divided by 0`},
+		{"i % 0", ErrDivisionByZero, `"i % 0", row 1: division by zero: 7 % 0`},
+		{"price // 0", ErrDivisionByZero, `"price // 0", row 1: division by zero: 10.25 // 0.00`},
+		{"u - 6", ErrOverflow, `"u - 6", row 1: overflow of uint64: 5 - 6`},
+		{"-(i8 - 9223372036854775805)", ErrOverflow, `"-(i8 - 9223372036854775805)", row 1: overflow of int64: 0 - -9223372036854775808`},
+		{"price * 99999999999999999999999999999999999999", ErrOverflow, `"price * 99999999999999999999999999999999999999", row 1: overflow: 10.25 * 99999999999999999999999999999999999999`},
+		{"99999999999999999999999999999999999999 - i8", ErrOverflow, `"99999999999999999999999999999999999999 - i8", row 1: overflow: 99999999999999999999999999999999999999 - -3`},
+		{"i * 0 + 99999999999999999999999999999999999999 + 99999999999999999999999999999999999999", ErrOverflow, `"i * 0 + 99999999999999999999999999999999999999 + 99999999999999999999999999999999999999", row 1: overflow: 99999999999999999999999999999999999999 + 99999999999999999999999999999999999999`},
+		{"-price - 99999999999999999999999999999999999999 * 10", ErrOverflow, `"-price - 99999999999999999999999999999999999999 * 10", character 10, row 1: "99999999999999999999999999999999999999 * 10": overflow: 99999999999999999999999999999999999999 * 10`},
+		{"`day of` + 99999999999", ErrOverflow, "\"`day of` + 99999999999\", row 1: overflow of dates: 2001-03-31 + 99999999999 days"},
+		{"cast(f * 1000 as int8)", ErrCast, `"cast(f * 1000 as int8)", row 1: 2500 does not fit int8`},
+		{"cast(s as int64)", ErrCast, `"cast(s as int64)", row 1: "Grüezi" does not fit int64`},
+		{"cast(s as date)", ErrCast, `"cast(s as date)", row 1: "Grüezi" does not fit date`},
+		{"case when b then 1 // 0 else 1 end", ErrDivisionByZero, `"case when b then 1 // 0 else 1 end", character 18, row 1: "1 // 0": division by zero: 1 // 0`},
 	} {
 		p, err := Compile(c.expr, sampleSchema)
 		if err != nil {

@@ -21,6 +21,17 @@ type function struct {
 
 var functions map[string]function
 
+// measures are what SQL calculates with the same words, but of many rows.
+var measures = func() map[string]string {
+	all := map[string]string{}
+	for _, name := range []string{"count", "sum", "mean", "avg", "variance", "stddev", "first", "any"} {
+		all[name] = "it belongs into the compute of a node of kind aggregate"
+	}
+	all["min"] = all["sum"] + ", and the least of several values in a row is least(a, b)"
+	all["max"] = all["sum"] + ", and the greatest of several values in a row is greatest(a, b)"
+	return all
+}()
+
 // The functions refer to the binder, which refers to them.
 func init() {
 	functions = map[string]function{
@@ -73,10 +84,17 @@ func (b *binder) call(s call) node {
 	f, ok := functions[s.name]
 	if !ok {
 		at := span{s.from, s.from + len([]rune(s.name))}
+		if advice := measures[s.name]; advice != "" {
+			b.fail(at, "%s is of many rows; %s", s.name, advice)
+		}
 		b.fail(at, "unknown function %q%s", s.name, suggest.Phrase(s.name, append(Functions(), "cast", "try_cast")))
 	}
 	if n := len(s.args); n < f.least || f.most > 0 && n > f.most {
-		b.fail(s.span, "%s has %d arguments; write %s", s.name, n, f.usage)
+		plural := "s"
+		if n == 1 {
+			plural = ""
+		}
+		b.fail(s.span, "%s has %d argument%s; write %s", s.name, n, plural, f.usage)
 	}
 	args := make([]node, len(s.args))
 	for i := range args {

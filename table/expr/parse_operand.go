@@ -68,6 +68,9 @@ func (p *parser) word(t token) syntax {
 func (p *parser) call(name token) syntax {
 	c := call{name: strings.ToLower(name.text)}
 	p.expect("(", "")
+	if advice := measures[c.name]; advice != "" && p.peek().is("*") {
+		p.fail(name.span, c.name+" is of many rows; "+advice)
+	}
 	if !p.peek().is(")") {
 		c.args = append(c.args, p.expression(0))
 		for p.accept(",") {
