@@ -101,7 +101,9 @@ func (s Sort) compile(in *arrow.Schema) (columns []int, err error) {
 // A sorter takes rows in and gives them out in order.
 type sorter interface {
 	add(context.Context, arrow.RecordBatch) error
-	// next returns the next rows in order, nil after the last.
+	// each gives out all rows, in order. give takes over the chunk.
+	each(ctx context.Context, give func(context.Context, *Chunk) error) error
+	// next returns the next rows in order, nil after the last. It is not for rows of each.
 	next(context.Context) (*Chunk, error)
 	release()
 }
@@ -131,18 +133,25 @@ func (s Sort) run(ctx context.Context, name string, in, out *sluice.Channel) err
 	if err != nil || rows == nil {
 		return err
 	}
-	for seq := sluice.SeqNum(0); ; seq++ {
+	seq := sluice.SeqNum(0)
+	give := func(ctx context.Context, chunk *Chunk) error {
+		seq++
+		return send(ctx, out, seq-1, chunk)
+	}
+	if err := rows.each(ctx, give); err != nil || seq > 0 {
+		return err
+	}
+	return give(ctx, NewChunk(emptyBatch(ctx, schema)))
+}
+
+// giveOut gives out the rows of a sorter one chunk after the other.
+func giveOut(ctx context.Context, rows sorter, give func(context.Context, *Chunk) error) error {
+	for {
 		chunk, err := rows.next(ctx)
-		if err != nil {
+		if err != nil || chunk == nil {
 			return err
 		}
-		if chunk == nil {
-			if seq > 0 {
-				return nil
-			}
-			chunk = NewChunk(emptyBatch(ctx, schema))
-		}
-		if err := send(ctx, out, seq, chunk); err != nil {
+		if err := give(ctx, chunk); err != nil {
 			return err
 		}
 	}

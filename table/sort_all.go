@@ -99,6 +99,15 @@ func (a *fullSort) next(ctx context.Context) (*Chunk, error) {
 	return chunk, err
 }
 
+// each gives out all rows: with several workers if they are all in memory, and enough.
+func (a *fullSort) each(ctx context.Context, give func(context.Context, *Chunk) error) error {
+	workers := a.workersFor(0)
+	if len(a.runs) > 0 || workers == 1 || a.collected.rows < 2*chunkRows || a.left < a.collected.rows {
+		return giveOut(ctx, a, give)
+	}
+	return runInParts(ctx, a.collected, workers, give)
+}
+
 // finish comes to where one merge gives out everything.
 func (a *fullSort) finish(ctx context.Context) error {
 	if len(a.runs) == 0 {

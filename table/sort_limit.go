@@ -84,6 +84,13 @@ func (l *limitedSort) next(ctx context.Context) (*Chunk, error) {
 	return l.full.next(ctx)
 }
 
+func (l *limitedSort) each(ctx context.Context, give func(context.Context, *Chunk) error) error {
+	if l.top != nil {
+		return giveOut(ctx, l, give)
+	}
+	return l.full.each(ctx, give)
+}
+
 func (l *limitedSort) release() {
 	if l.top != nil {
 		l.top.release()

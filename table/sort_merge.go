@@ -69,7 +69,7 @@ func (m *merging) nextPiece(ctx context.Context, rows int, bytes int64) (piece, 
 // choose puts into places which rows come next: none after the last.
 func (m *merging) choose(ctx context.Context, rows int, bytes int64) error {
 	if !m.ready {
-		if err := m.prepare(ctx); err != nil {
+		if err := m.prepare(ctx, 1); err != nil {
 			return err
 		}
 	}
@@ -106,22 +106,18 @@ func (m *merging) done() {
 	m.free, m.spent = append(m.free, m.spent...), m.spent[:0]
 }
 
-// prepare makes the words of all rows that are there, and where they are all, the cuts.
-func (m *merging) prepare(ctx context.Context) error {
+// prepare makes the words of all rows that are there, and where they are all, the cuts, such that as many workers as
+// there are have room to put a block in order at a time.
+func (m *merging) prepare(ctx context.Context, workers int) error {
 	m.ready = true
 	m.packing = packingOf(m.keys, m.spreads)
-	for i := range m.sequences {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		s := &m.sequences[i]
-		s.words = m.words(&m.packing, int(s.batch))
+	if err := m.wordsOfAll(ctx, workers); err != nil || m.more != nil {
+		return err
 	}
-	if m.more != nil {
-		return nil
-	}
-	var err error
-	m.cuts, err = m.sample(ctx, min(chunkRows, m.rows/spaceShare))
+	// What is left to a full chunk is for blocks that become a bit longer.
+	most := min(chunkRows-chunkRows/16, m.rows/spaceShare/workers)
+	cuts, err := m.sample(ctx, most)
+	m.cuts = cuts
 	return err
 }
 
@@ -236,7 +232,9 @@ func (m *merging) keep(batch keptBatch) sequence {
 	if !m.ready {
 		m.ready, m.packing = true, packingOf(m.keys, m.spreads)
 	}
-	return sequence{batch: uint32(at), turn: batch.turn, words: m.words(&m.packing, at)}
+	var words []uint64
+	words, m.space.ranks = m.words(&m.packing, at, m.space.ranks)
+	return sequence{batch: uint32(at), turn: batch.turn, words: words}
 }
 
 func (m *merging) release() {

@@ -29,7 +29,7 @@ func TestRowsInMemoryAreMergedInBlocks(t *testing.T) {
 			batch.Release()
 		}
 		m, found := all.collected, 0
-		if err := m.prepare(t.Context()); err != nil {
+		if err := m.prepare(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
 		for {

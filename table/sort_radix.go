@@ -73,62 +73,100 @@ func (s *sortSpace) sort(ctx context.Context, k *kept, from int) error {
 // context: about those for chunkRows rows.
 const lookEvery = 16 * chunkRows
 
-// byWord sorts by the words alone; rows of equal words stay as they are. It goes over all of them once for every
-// few bits in which they differ, from the lowest on: Knuth, volume 3, section 5.2.5.
+// byWord sorts by the words alone; rows of equal words stay as they are.
 func (s *sortSpace) byWord() {
-	words := s.words
-	if slices.IsSorted(words) {
+	n := len(s.words)
+	s.otherWords, s.otherPlaces = slices.Grow(s.otherWords[:0], n)[:n], slices.Grow(s.otherPlaces[:0], n)[:n]
+	wordRange{s.words, s.places[:n]}.sort(wordRange{s.otherWords, s.otherPlaces})
+}
+
+// A wordRange is words and the places that go with them.
+type wordRange struct {
+	words  []uint64
+	places []place
+}
+
+// few is so many words that nothing is faster than to insert one after the other.
+const few = 48
+
+// sort is a radix sort by the highest bits in which words differ, lowest digit first: Knuth, volume 3, section 5.2.5. Two
+// digits have about as many values as there are words, or more, so that few words are equal in them; those are sorted
+// by the bits below. other is as long, and has anything in it afterwards.
+func (r wordRange) sort(other wordRange) {
+	if len(r.words) <= few {
+		r.insert()
 		return
 	}
-	if len(words) <= 48 {
-		s.byInsertion()
-		return
-	}
-	or, and := uint64(0), ^uint64(0)
-	for _, w := range words {
+	or, and, last, sorted := uint64(0), ^uint64(0), uint64(0), true
+	for _, w := range r.words {
 		or |= w
 		and &= w
+		sorted = sorted && w >= last
+		last = w
 	}
-	differ := or &^ and
+	if sorted {
+		return
+	}
 	digit := 11
-	if len(words) < 1<<13 {
+	if len(r.words) < 1000 {
 		digit = 8
 	}
-	s.otherWords, s.otherPlaces = slices.Grow(s.otherWords[:0], len(words)), slices.Grow(s.otherPlaces[:0], len(words))
-	for at := 0; differ>>at != 0; at += digit {
-		at += bits.TrailingZeros64(differ >> at)
-		s.byDigit(at, digit)
+	differ := or &^ and
+	top := bits.Len64(differ)
+	at := max(0, top-2*digit)
+	if top-at > digit {
+		r.byDigit(other, at, digit)
+		other.byDigit(r, at+digit, digit)
+	} else {
+		r.byDigit(other, at, digit)
+		copy(r.words, other.words)
+		copy(r.places, other.places)
+	}
+	if differ&(1<<at-1) == 0 {
+		return
+	}
+	for from, n := 0, len(r.words); from < n; {
+		to := from + 1
+		for to < n && r.words[to]>>at == r.words[from]>>at {
+			to++
+		}
+		if to > from+1 {
+			r.slice(from, to).sort(other.slice(from, to))
+		}
+		from = to
 	}
 }
 
-// byDigit sorts by some of the bits of the words.
-func (s *sortSpace) byDigit(at, digit int) {
+func (r wordRange) slice(from, to int) wordRange {
+	return wordRange{r.words[from:to], r.places[from:to]}
+}
+
+// byDigit moves all to another range, in the order of so many bits from one on.
+func (r wordRange) byDigit(other wordRange, at, digit int) {
 	var ends [1 << 11]uint32
-	mask := uint64(1)<<digit - 1
-	words, places := s.words, s.places[:len(s.words)]
-	for _, w := range words {
-		ends[w>>at&mask&(1<<11-1)]++
+	mask := (uint64(1)<<digit - 1) & (1<<11 - 1)
+	for _, w := range r.words {
+		ends[w>>at&mask]++
 	}
 	end := uint32(0)
-	for i := range ends[:1<<digit] {
+	for i := range ends[:mask+1] {
 		ends[i], end = end, end+ends[i]
 	}
-	toWords, toPlaces := s.otherWords[:len(words)], s.otherPlaces[:len(words)]
-	for i, w := range words {
-		to := &ends[w>>at&mask&(1<<11-1)]
-		toWords[*to], toPlaces[*to] = w, places[i]
+	places := r.places[:len(r.words)]
+	for i, w := range r.words {
+		to := &ends[w>>at&mask]
+		other.words[*to], other.places[*to] = w, places[i]
 		*to++
 	}
-	s.words, s.places, s.otherWords, s.otherPlaces = toWords, toPlaces, s.words, s.places
 }
 
-func (s *sortSpace) byInsertion() {
-	for i := 1; i < len(s.words); i++ {
-		w, p := s.words[i], s.places[i]
+func (r wordRange) insert() {
+	for i := 1; i < len(r.words); i++ {
+		w, p := r.words[i], r.places[i]
 		j := i
-		for ; j > 0 && s.words[j-1] > w; j-- {
-			s.words[j], s.places[j] = s.words[j-1], s.places[j-1]
+		for ; j > 0 && r.words[j-1] > w; j-- {
+			r.words[j], r.places[j] = r.words[j-1], r.places[j-1]
 		}
-		s.words[j], s.places[j] = w, p
+		r.words[j], r.places[j] = w, p
 	}
 }

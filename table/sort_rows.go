@@ -219,15 +219,15 @@ func (k *kept) look(in *kept, at int, words []uint64) packing {
 	return p
 }
 
-// words makes the words of the rows of a batch.
-func (k *kept) words(p *packing, at int) []uint64 {
-	made := make([]uint64, k.batches[at].NumRows())
+// words makes the words of the rows of a batch. ranks is room for its ranks, and comes back.
+func (k *kept) words(p *packing, at int, ranks []uint64) (words, room []uint64) {
+	words = make([]uint64, k.batches[at].NumRows())
 	for i := range p.parts {
 		v := k.keys[i].parts[at].view
-		k.space.ranks, _ = keyRanks(v, k.space.ranks[:0])
-		p.parts[i].addTo(made, v, k.space.ranks)
+		ranks, _ = keyRanks(v, ranks[:0])
+		p.parts[i].addTo(words, v, ranks)
 	}
-	return made
+	return words, ranks
 }
 
 // compare orders two rows by the columns from one on and, where those are equal, by which came
