@@ -92,6 +92,10 @@ func TestDividingByAConstantIsDividing(t *testing.T) {
 		if q[0] != x/by || r[0] != x%by {
 			t.Fatalf("%d by %d: got %d rest %d, want %d rest %d", x, by, q[0], r[0], x/by, x%by)
 		}
+		down, rest := newDivisor(uint64(by)).floored(x)
+		if wantDown, wantRest := floorDiv(x, by); down != wantDown || rest != wantRest {
+			t.Fatalf("%d by %d, rounded down: got %d rest %d, want %d rest %d", x, by, down, rest, wantDown, wantRest)
+		}
 	})
 }
 
