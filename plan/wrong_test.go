@@ -41,7 +41,7 @@ job.yaml:2:29: not valid YAML: sequence end token ']' not found`},
 		{about: "no closing quote", job: "name: \"flights\nnodes:\n", want: `
 job.yaml:1:7: not valid YAML: could not find end character of double-quoted text`},
 		{about: "a tab", job: "nodes:\n\tscan:\n", want: `
-job.yaml:2:1: not valid YAML: found character '	' that cannot start any token`},
+job.yaml:2:1: not valid YAML: found character '	' that cannot start any token; indent with spaces`},
 		{about: "wrong indentation", job: "nodes:\n  scan:\n    kind: scan\n   files: x\n", want: `
 job.yaml:4:4: not valid YAML: value is not allowed in this context`},
 		{about: "a parameter in a flow mapping", job: "nodes:\n  top: {kind: sort, limit: ${top}}\n", want: `

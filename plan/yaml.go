@@ -148,6 +148,8 @@ func yamlAdvice(message, line string) string {
 		return flow + `a parameter: "${name}"`
 	case inFlow:
 		return flow + "a text that has a comma, a colon or a brace"
+	case strings.Contains(message, "'\t'"):
+		return "; indent with spaces"
 	case strings.Contains(message, "reserved character"):
 		return "; quote a text that begins with it"
 	default:

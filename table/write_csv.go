@@ -2,7 +2,6 @@ package table
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -16,18 +15,14 @@ import (
 )
 
 type csvWriter struct {
+	text     *csvText
 	w        *bufio.Writer
 	codec    io.WriteCloser // between w and the file; nil if nothing is
 	reserved *mem.Reservation
-	cells    []cell
-	quoted   []bool // of each column, whether its values may need quotes
-	plannedWrite
-	special string // what has to be in quotes
-	value   []byte // scratch
 }
 
 func newCSVWriter(ctx context.Context, planned plannedWrite, to io.Writer, schema *arrow.Schema) (w *csvWriter, err error) {
-	w = &csvWriter{plannedWrite: planned, special: string(planned.delimiter) + "\"\r\n"}
+	w = new(csvWriter)
 	if w.reserved, err = budgetOf(ctx).reserve(ctx, codecBytes(planned.Codec)); err != nil {
 		return nil, err
 	}
@@ -45,17 +40,9 @@ func newCSVWriter(ctx context.Context, planned plannedWrite, to io.Writer, schem
 		to = w.codec
 	}
 	w.w = bufio.NewWriterSize(to, 64<<10)
-	for _, f := range schema.Fields() {
-		w.cells = append(w.cells, cells{typ: f.Type, float: exactFloat, clock: "2006-01-02T15:04:05"}.of())
-		layout, _ := layoutOf(f.Type)
-		// Others have none of the usual delimiters in them, but a null may be written like one.
-		w.quoted = append(w.quoted, layout == layoutText || planned.CSV.QuoteAll || planned.CSV.Null != "" || planned.delimiter != ',')
-	}
+	w.text = newCSVText(w.w, schema, planned.CSV, planned.delimiter)
 	if !planned.CSV.NoHeader {
-		for i, name := range columnNames(schema) {
-			w.field(i, []byte(name), true)
-		}
-		if err = w.w.WriteByte('\n'); err != nil {
+		if err = w.text.header(schema); err != nil {
 			w.release()
 			return nil, err
 		}
@@ -65,49 +52,10 @@ func newCSVWriter(ctx context.Context, planned plannedWrite, to io.Writer, schem
 
 func (w *csvWriter) write(_ context.Context, chunk *Chunk) error {
 	defer chunk.Release()
-	batch := chunk.Batch()
-	columns := viewsOf(batch)
-	for row := range int(batch.NumRows()) {
-		for i, cell := range w.cells {
-			if columns[i].null(row) {
-				w.separate(i)
-				_, _ = w.w.WriteString(w.CSV.Null)
-				continue
-			}
-			w.value = cell(&columns[i], row, w.value[:0])
-			w.field(i, w.value, w.quoted[i])
-		}
-		if err := w.w.WriteByte('\n'); err != nil {
-			return err
-		}
+	if err := w.text.rows(chunk.Batch()); err != nil {
+		return err
 	}
 	return w.w.Flush()
-}
-
-func (w *csvWriter) separate(column int) {
-	if column > 0 {
-		_ = w.w.WriteByte(w.delimiter) // the end of the line reports what went wrong: a bufio.Writer remembers
-	}
-}
-
-// field writes a value. One that could be taken for a null is quoted, as an empty one is.
-func (w *csvWriter) field(column int, value []byte, look bool) {
-	w.separate(column)
-	if !look || !w.CSV.QuoteAll && len(value) > 0 && !bytes.ContainsAny(value, w.special) && string(value) != w.CSV.Null {
-		_, _ = w.w.Write(value)
-		return
-	}
-	_ = w.w.WriteByte('"')
-	for {
-		before, after, found := bytes.Cut(value, []byte{'"'})
-		_, _ = w.w.Write(before)
-		if !found {
-			break
-		}
-		_, _ = w.w.WriteString(`""`)
-		value = after
-	}
-	_ = w.w.WriteByte('"')
 }
 
 func (w *csvWriter) finish(context.Context) error {

@@ -49,7 +49,7 @@ func ReadHead(sample []byte, all bool, d Dialect, names []string) (h Head, err e
 	}
 	if d.NoHeader {
 		h.rows, h.line = text, 1 // in one column, blank lines are rows
-		h.Names, err = numbered(max(count, 1), names)
+		h.Names, err = numbered(count, names)
 		return h, err
 	}
 	fields := make([]field, count)

@@ -3,6 +3,7 @@ package csv
 import (
 	"encoding/csv"
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -79,6 +80,24 @@ func TestNumbersAreThoseOfTheStandardLibrary(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Numbers of about as many digits as a float has are where it is easy to be wrong in the last.
+func TestNumbersOfManyDigitsAreExact(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for digits := 14; digits <= 20; digits++ {
+		for range 500 {
+			text := make([]byte, digits+1)
+			for i := range text {
+				text[i] = '0' + byte(random.IntN(10))
+			}
+			text[1+random.IntN(digits)] = '.'
+			want, err := strconv.ParseFloat(string(text), 64)
+			if got, ok := readFloat64(text); err != nil || !ok || got != want {
+				t.Fatalf("%s: %v, %v; want %v", text, got, ok, want)
+			}
+		}
+	}
 }
 
 func TestTimesAreThoseOfTheStandardLibrary(t *testing.T) {
