@@ -11,6 +11,8 @@ type joinKeys struct {
 	hashes  [joinStrip]uint64
 	null    [joinStrip]bool // a key is null
 	nulls   bool            // any
+
+	slots [joinStrip]joinSlot // what a table has where the hashes begin to look, once it was asked
 }
 
 func newJoinKeys(keys int) *joinKeys {

@@ -113,6 +113,8 @@ func TestKeysOfOneHashAreToldApart(t *testing.T) {
 					hash = uint64(key) << 60
 				}
 				table.insert(hash, uint32(row))
+			default:
+				table.next[row] = uint32(row) + 1
 			}
 		}
 		if table.mixed != mixed {

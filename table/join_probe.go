@@ -123,12 +123,17 @@ func (p *prober) match(ctx context.Context, rows int) error {
 // look opens the rows of the strip for which there are candidates. If those of each are of one key, it is
 // compared here.
 func (p *prober) look(rows int) {
+	p.table.glance(p.keys.hashes[:rows], p.keys.slots[:rows])
 	found := p.candidates[:0]
 	for i, hash := range p.keys.hashes[:rows] {
 		if p.keys.nulls && p.keys.null[i] || p.once() && p.matched != nil && p.isMatched(p.from+i) {
 			continue
 		}
-		if first := p.table.find(hash); first != 0 {
+		first := p.keys.slots[i].first
+		if first != 0 && p.keys.slots[i].tag != uint32(hash) {
+			first = p.table.find(hash)
+		}
+		if first != 0 {
 			found = append(found, pair{uint32(i), first - 1})
 		}
 	}

@@ -28,7 +28,7 @@ type joinTable struct {
 	numbers [][]uint64 // by key and row
 	slots   []joinSlot // a power of two of them
 	shift   uint       // of a hash, to get its slot
-	next    []uint32   // by row: the next of its chain + 1, 0 at the end
+	next    []uint32   // by row: the next of its chain + 1, 0 at the end; itself + 1 in no chain
 	chained int        // rows that are not the only ones of their hash, less one of each hash
 	mixed   bool       // there are chains of rows whose keys are not all equal
 	matched []uint32   // a bit for each row, if somebody asks; set by all workers
@@ -100,7 +100,7 @@ func newJoinTable(ctx context.Context, p *joinPlan, s side, chunks []*keptChunk,
 		}
 		t.add(uint32(b), c.chunk.Batch(), keys)
 	}
-	if t.chained > rows/4 {
+	if t.chained >= rows-rows/4 { // four rows of a hash, on the average
 		t.regroup()
 	}
 	return t, nil
@@ -119,13 +119,16 @@ func (t *joinTable) add(b uint32, batch arrow.RecordBatch, keys *joinKeys) {
 	for from := 0; from < rows; from += joinStrip {
 		to := min(from+joinStrip, rows)
 		keys.strip(from, to)
+		t.glance(keys.hashes[:to-from], keys.slots[:])
 		for k := range t.numbers {
 			t.numbers[k] = append(t.numbers[k], keys.numbers[k][:to-from]...)
 		}
 		for i := range to - from {
 			row := uint32(len(t.places))
 			t.places = append(t.places, place{b, uint32(from + i)})
-			if !keys.nulls || !keys.null[i] {
+			if keys.nulls && keys.null[i] {
+				t.next[row] = row + 1
+			} else {
 				t.insert(keys.hashes[i], row)
 			}
 		}
@@ -175,6 +178,14 @@ func (t *joinTable) find(hash uint64) uint32 {
 		if s.first == 0 || s.tag == tag {
 			return s.first
 		}
+	}
+}
+
+// glance copies the slots at which hashes begin to look. The processor fetches many of them at a time, as what
+// it does next does not depend on what is in them, and then find and insert have them in its cache.
+func (t *joinTable) glance(hashes []uint64, into []joinSlot) {
+	for i, hash := range hashes {
+		into[i] = t.slots[hash>>t.shift]
 	}
 }
 
