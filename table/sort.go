@@ -68,6 +68,7 @@ func (s Sort) Schema(in *arrow.Schema) (*arrow.Schema, error) {
 // Node returns a node that reads in to its end, and then sends the rows to out in
 // chunks of up to 65,536 and of up to a sixteenth of the limit of host memory, numbered
 // from 0; one without rows if there are none. It releases the messages that it reads, and their receipts, as it reads them.
+// Many rows that are all in memory are put in order by as many goroutines as there are processors, and memory for.
 func (s Sort) Node(
 	name string, in, out *sluice.Channel,
 ) (string, func(context.Context) error, sluice.Port, sluice.Port) {

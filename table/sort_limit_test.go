@@ -105,3 +105,37 @@ func TestASortKeepsAnyLimitOrFails(t *testing.T) {
 		t.Errorf("ran with %d limits only", ran)
 	}
 }
+
+// What goes over to sorting everything has values that no row has that comes later.
+func TestALimitedSortThatGoesOverKnowsTheRowsItHad(t *testing.T) {
+	schema := numbers(1).Schema()
+	source := func(net *sluice.Network, out *sluice.Channel) {
+		net.Node("source", func(ctx context.Context) error {
+			for c := range 40 {
+				var values [][]any
+				for i := range 500 {
+					if n := i * 7919 % 500; c < 2 {
+						values = append(values, []any{n*1_000_000 - 250_000_000})
+					} else {
+						values = append(values, []any{n % 100})
+					}
+				}
+				chunk, err := counted(ctx, batchOf(schema, values...))
+				if err != nil {
+					return err
+				}
+				if err := send(ctx, out, sluice.SeqNum(c), chunk); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, sluice.Writes(out))
+	}
+	seed := maphash.MakeSeed()
+	s := Sort{By: []SortKey{{Column: "n"}}, Limit: 19_000}
+	want := sortedBy(t, nil, s, source, seed)
+	r := newResource(t, 300<<10)
+	if got := sortedBy(t, r, s, source, seed); got.sum != want.sum || got.rows != want.rows {
+		t.Errorf("%d rows with digest %x, without a limit of memory %d with %x", got.rows, got.sum, want.rows, want.sum)
+	}
+}

@@ -57,14 +57,14 @@ func (s *sizer) takes(p place) bool {
 // take returns how many of these rows the chunk takes, and counts them.
 func (s *sizer) take(rows []place) int {
 	n := 0
-	if len(s.texts) == 0 && !s.first { // all are of one size
-		n = min(len(rows), s.rows, int(s.bits/s.row))
-		s.rows -= n
-		s.bits -= int64(n) * s.row
-		return n
-	}
-	for n < len(rows) && s.takes(rows[n]) {
+	for n < len(rows) && (s.first || len(s.texts) > 0) && s.takes(rows[n]) {
 		n++
+	}
+	if len(s.texts) == 0 { // all are of one size
+		more := max(0, min(len(rows)-n, s.rows, int(s.bits/s.row)))
+		s.rows -= more
+		s.bits -= int64(more) * s.row
+		n += more
 	}
 	return n
 }
