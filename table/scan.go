@@ -71,10 +71,11 @@ type Scan struct {
 	Columns []string
 
 	// Prune is a condition, as in [Filter], that whatever comes behind the scan puts on its rows. Row groups
-	// of Parquet in which, by the statistics in the footer, no row meets it are not read, and then
-	// a row in them for which it has no value is no error. All rows of the others come, also those that do not meet
-	// it: a Filter with the same condition is still needed. Statistics are believed
-	// only where a wrong answer cannot come of them. For CSV it is an error.
+	// of Parquet in which, by the statistics in the footer, no row meets it are not read, nor are the
+	// rows of pages of which the file's index of pages says so, where it has one; of pages that have no other
+	// rows nothing is read. A row left out for which it has no value is no error. All other rows come,
+	// also those that do not meet it: a Filter with the same condition is still needed. Statistics are
+	// believed only where a wrong answer cannot come of them. For CSV it is an error.
 	Prune string
 
 	// Count, if not nil, counts row groups read and left out.

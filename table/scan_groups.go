@@ -7,12 +7,12 @@ import (
 	"github.com/seed14ed4225/sluice/table/internal/pages"
 )
 
-// A rowGroup is one that is going to be read, cut into pieces of about the same size.
+// A rowGroup is one that is going to be read, cut into pieces.
 type rowGroup struct {
 	*pages.RowGroup
-	file *sharedFile
-	cuts []int // where pieces begin, and the end of the last
-	err  error // or why there is none
+	file   *sharedFile
+	pieces []pages.Rows
+	err    error // or why there is none
 }
 
 // rowGroups goes through the row groups of a scan in order, and opens some before their
@@ -28,6 +28,7 @@ type rowGroups struct {
 	file   *sharedFile // whose row groups come next; nil if it has to be opened
 	fields []int
 	next   int
+	rows   []pages.Rows // of that row group that are wanted
 
 	ahead []*rowGroup // opened before their turn
 }
@@ -65,7 +66,8 @@ func (w *rowGroups) advance() (bool, error) {
 			w.paths, w.file, w.fields, w.next = w.paths[1:], file, fields, 0
 		}
 		for ; w.next < w.file.RowGroups(); w.next++ {
-			if w.file.Rows(w.next) > 0 && !w.r.prune.skips(w.file.File, w.next, w.fields) {
+			w.rows = w.r.prune.wanted(w.file.File, w.next, w.fields)
+			if len(w.rows) > 0 {
 				return true, nil
 			}
 		}
@@ -76,13 +78,13 @@ func (w *rowGroups) advance() (bool, error) {
 
 // open opens the row group that advance has come to.
 func (w *rowGroups) open() (*rowGroup, error) {
-	group, err := w.file.RowGroup(w.r.ctx, w.next, w.r.schema, w.fields)
+	group, err := w.file.RowGroupPart(w.r.ctx, w.next, w.r.schema, w.fields, w.rows)
 	if err != nil {
 		return nil, cmp.Or(w.file.Unchanged(), err)
 	}
 	w.next++
 	w.r.pages.enter(group)
-	return &rowGroup{RowGroup: group, file: w.file.retain(), cuts: pieceCuts(group.Rows(), w.r.rows)}, nil
+	return &rowGroup{RowGroup: group, file: w.file.retain(), pieces: inPieces(w.rows, w.r.rows)}, nil
 }
 
 // close gives up what was not taken.
@@ -105,14 +107,17 @@ func (w *rowGroups) leave(g *rowGroup) {
 	g.file.release()
 }
 
-// pieceCuts returns where pieces of at most so many rows begin, and the end of the last.
-func pieceCuts(rows, most int) []int {
-	pieces := (rows-1)/most + 1
-	cuts := make([]int, pieces+1)
-	for i := range cuts { // 64 bits, because a row group may have 2^31 rows
-		cuts[i] = int(int64(i) * int64(rows) / int64(pieces))
+// inPieces cuts rows into pieces of at most so many, each stretch as evenly as can be.
+func inPieces(wanted []pages.Rows, most int) (pieces []pages.Rows) {
+	for _, rows := range wanted {
+		n := rows.To - rows.From
+		parts := (n-1)/most + 1
+		for i := range parts { // 64 bits, because a row group may have 2^31 rows
+			from, to := int64(i)*int64(n)/int64(parts), int64(i+1)*int64(n)/int64(parts)
+			pieces = append(pieces, pages.Rows{From: rows.From + int(from), To: rows.From + int(to)})
+		}
 	}
-	return cuts
+	return pieces
 }
 
 // lookAhead opens row groups whose turn has not come, no more than there are readers, and has the pages
@@ -144,7 +149,7 @@ func (w *rowGroups) lookAhead() {
 // unpackAhead starts to unpack what several pieces of a row group need. Whoever reads them goes on where this has not
 // come to.
 func (r *reading) unpackAhead(g *rowGroup) {
-	shared := g.Shared(g.cuts)
+	shared := g.Shared(g.pieces)
 	need := shared.Bound()
 	if need == 0 || need > r.pages.ahead {
 		return

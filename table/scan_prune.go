@@ -14,7 +14,20 @@ import (
 
 // A ScanCount counts row groups of a scan while it runs. Its methods may be called at any time.
 type ScanCount struct {
-	read, skipped atomic.Int64
+	read, skipped, skippedRows atomic.Int64
+}
+
+// add counts a row group with so many rows, of which these are read.
+func (c *ScanCount) add(read []pages.Rows, rows int64) {
+	for _, r := range read {
+		rows -= int64(r.To - r.From)
+	}
+	c.skippedRows.Add(rows)
+	if len(read) == 0 {
+		c.skipped.Add(1)
+	} else {
+		c.read.Add(1)
+	}
 }
 
 // Read returns how many row groups were read, or are being read.
@@ -23,8 +36,12 @@ func (c *ScanCount) Read() int64 { return c.read.Load() }
 // Skipped returns how many row groups were left out because of [Scan.Prune].
 func (c *ScanCount) Skipped() int64 { return c.skipped.Load() }
 
-// A pruning leaves out row groups in which, by their statistics, no row meets a condition. Of one without
-// conjuncts, and of nil, none is left out.
+// SkippedRows returns how many rows were left out because of [Scan.Prune]: those of such row groups, and
+// of pages of others.
+func (c *ScanCount) SkippedRows() int64 { return c.skippedRows.Load() }
+
+// A pruning leaves out row groups, and pages of others, in which, by their statistics, no row meets a
+// condition. With one without conjuncts, and with nil, none is left out.
 type pruning struct {
 	schema    *arrow.Schema
 	conjuncts []expr.Conjunct
@@ -47,23 +64,54 @@ func (s Scan) pruning(schema *arrow.Schema) (*pruning, error) {
 	return p, nil
 }
 
-// skips reports whether a row group can be left out, and counts it. fields are the places of the
-// schema's columns in the file.
-func (p *pruning) skips(file *pages.File, g int, fields []int) bool {
+// wanted returns the rows of a row group that have to be read, none if it can be left out, and counts.
+// fields are the places of the schema's columns in the file.
+func (p *pruning) wanted(file *pages.File, g int, fields []int) []pages.Rows {
+	all := file.Rows(g)
+	if all == 0 {
+		return nil
+	}
+	rows := []pages.Rows{{To: int(all)}}
 	if p == nil {
-		return false
+		return rows
 	}
-	skip := false
 	for _, c := range p.conjuncts {
-		skip = skip || excludes(file.Range(g, fields[c.Column]), c, scaleOf(p.schema.Field(c.Column).Type))
+		if excludes(file.Range(g, fields[c.Column]), c, p.scale(c)) {
+			rows = nil
+			break
+		}
 	}
-	if p.count != nil && skip {
-		p.count.skipped.Add(1)
-	} else if p.count != nil {
-		p.count.read.Add(1)
+	for _, c := range p.conjuncts {
+		if len(rows) == 0 {
+			break
+		}
+		rows = p.among(rows, file.PageRanges(g, fields[c.Column]), c)
 	}
-	return skip
+	if p.count != nil {
+		p.count.add(rows, all)
+	}
+	return rows
 }
+
+// among returns those rows that are in pages that may have some for which a comparison holds.
+func (p *pruning) among(rows []pages.Rows, index []pages.PageRange, c expr.Conjunct) []pages.Rows {
+	if len(index) == 0 {
+		return rows
+	}
+	var left []pages.Rows
+	for _, page := range index {
+		switch last := len(left) - 1; {
+		case excludes(page.Range, c, p.scale(c)):
+		case last >= 0 && left[last].To == page.From:
+			left[last].To = page.To
+		default:
+			left = append(left, page.Rows)
+		}
+	}
+	return pages.Overlap(rows, left)
+}
+
+func (p *pruning) scale(c expr.Conjunct) int32 { return scaleOf(p.schema.Field(c.Column).Type) }
 
 // excludes reports whether a comparison holds for no value of a range, which is one of decimals of that
 // scale if it is of decimals.

@@ -2,8 +2,10 @@ package table
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -13,6 +15,10 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/compress"
+	parquetfile "github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"pgregory.net/rapid"
 
 	"github.com/seed14ed4225/sluice"
@@ -62,9 +68,33 @@ func literalOf(typ arrow.DataType, value any) (text string, ok bool) {
 	}
 }
 
-func TestRowGroupsLeftOutHaveNoRowsThatPass(t *testing.T) {
+// writePaged is writeParquet with an index of pages of so many rows, at most.
+func writePaged(t failer, path string, rowsInGroup, rowsInPage int64, batches ...arrow.RecordBatch) {
+	t.Helper()
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := pqarrow.NewFileWriter(batches[0].Schema(), out, parquet.NewWriterProperties(
+		parquet.WithCompression(compress.Codecs.Snappy), parquet.WithMaxRowGroupLength(rowsInGroup),
+		parquet.WithPageIndexEnabled(true), parquet.WithDataPageSize(1), parquet.WithBatchSize(rowsInPage),
+	), pqarrow.DefaultWriterProps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, batch := range batches {
+		if err := w.Write(batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRowGroupsAndPagesLeftOutHaveNoRowsThatPass(t *testing.T) {
 	dir := t.TempDir()
-	var skipped int64
+	var skipped, pagesSkipped int64
 	rapid.Check(t, func(t *rapid.T) {
 		schema := everyStoredType()
 		batches := slices.DeleteFunc(drawBatches(t, schema), func(b arrow.RecordBatch) bool { return b.NumRows() == 0 })
@@ -72,7 +102,11 @@ func TestRowGroupsLeftOutHaveNoRowsThatPass(t *testing.T) {
 			return
 		}
 		path := filepath.Join(dir, "a.parquet")
-		writeParquet(t, path, 3, batches...)
+		if rapid.Bool().Draw(t, "index") {
+			writePaged(t, path, 6, 2, batches...)
+		} else {
+			writeParquet(t, path, 3, batches...)
+		}
 		var parts []string
 		for range rapid.IntRange(1, 2).Draw(t, "comparisons") {
 			f := schema.Field(rapid.IntRange(0, schema.NumFields()-1).Draw(t, "column"))
@@ -93,7 +127,8 @@ func TestRowGroupsLeftOutHaveNoRowsThatPass(t *testing.T) {
 			t.Fatal(where, err)
 		}
 		var count ScanCount
-		got, err := scanned(t.Context(), Scan{Files: []string{path}, Prune: where, Count: &count}, where)
+		size := rapid.IntRange(0, 3).Draw(t, "rows of a chunk")
+		got, err := scanned(t.Context(), Scan{Files: []string{path}, Prune: where, Count: &count, Rows: size}, where)
 		if err != nil {
 			t.Fatal(where, err)
 		}
@@ -101,9 +136,12 @@ func TestRowGroupsLeftOutHaveNoRowsThatPass(t *testing.T) {
 			t.Fatalf("%s passes\n%v\nnot\n%v\nwith %d row groups left out", where, got, want, count.Skipped())
 		}
 		skipped += count.Skipped()
+		if count.Skipped() == 0 {
+			pagesSkipped += count.SkippedRows()
+		}
 	})
-	if skipped == 0 {
-		t.Error("no row group was ever left out")
+	if skipped == 0 || pagesSkipped == 0 {
+		t.Errorf("%d row groups were left out, and %d rows of pages of others", skipped, pagesSkipped)
 	}
 }
 
@@ -133,6 +171,85 @@ func TestRowGroupsAreLeftOutThatStatisticsExclude(t *testing.T) {
 		if count.Read() != tt.read || count.Skipped() != 10-tt.read {
 			t.Errorf("%s: %d row groups were read and %d left out, want %d read", tt.where, count.Read(), count.Skipped(), tt.read)
 		}
+	}
+}
+
+func TestPagesAreLeftOutThatTheIndexExcludes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.parquet")
+	schema := arrow.NewSchema([]arrow.Field{field("n", int64Type), field("name", stringType), field("gaps", int64Type)}, nil)
+	var rows [][]any
+	for i := range 1000 {
+		row := []any{i, fmt.Sprintf("%04d", i), nil}
+		if i%500 < 250 { // pages of nulls grow until something is in them
+			row[2] = i
+		}
+		rows = append(rows, row)
+	}
+	writePaged(t, path, 500, 10, batchOf(schema, rows...))
+	for _, tt := range []struct {
+		where string
+		read  int64 // rows
+	}{
+		{"n >= 995", 10}, {"n between 15 and 34", 30}, {"name = '0123'", 10}, {"n > 480 and name = '0495'", 10}, {"n <> 5", 1000},
+		{"n < 10 or n > 990", 1000}, {"gaps is not null", 500}, {"gaps is null", 500}, {"gaps is null and n < 260", 10},
+		{"n between 498 and 501", 20}, {"n > 123 and n < 125 and name > '0130'", 0}, {"n > 2000", 0},
+	} {
+		var count ScanCount
+		if _, err := scanned(t.Context(), Scan{Files: []string{path}, Prune: tt.where, Count: &count, Rows: 7}, tt.where); err != nil {
+			t.Errorf("%s: %v", tt.where, err)
+		}
+		if read := 1000 - count.SkippedRows(); read != tt.read {
+			t.Errorf("%s: %d rows were read, want %d", tt.where, read, tt.read)
+		}
+	}
+}
+
+// What is damaged in pages that are left out is not looked at: not even the headers are read.
+func TestPagesLeftOutAreNotRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.parquet")
+	schema := arrow.NewSchema([]arrow.Field{field("n", int64Type), field("name", stringType)}, nil)
+	var rows [][]any
+	for i := range 5000 {
+		rows = append(rows, []any{i, fmt.Sprintf("%04d", i)})
+	}
+	writePaged(t, path, 5000, 1000, batchOf(schema, rows...))
+	const where = "n >= 4500"
+	want, err := scanned(t.Context(), Scan{Files: []string{path}, Prune: where}, where)
+	if err != nil || len(want) != 500 {
+		t.Fatal(len(want), err)
+	}
+	in, err := parquetfile.OpenParquetFile(path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for column := range 2 {
+		index, err := in.GetPageIndexReader().RowGroup(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		offsets, err := index.GetOffsetIndex(column)
+		if err != nil {
+			t.Fatal(err)
+		}
+		locations := offsets.GetPageLocations()
+		if len(locations) != 5 {
+			t.Fatalf("%d pages", len(locations))
+		}
+		clear(data[locations[0].Offset:locations[4].Offset])
+	}
+	if err := errors.Join(in.Close(), os.WriteFile(path, data, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := scanned(t.Context(), Scan{Files: []string{path}, Prune: where}, where)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%d rows, %v", len(got), err)
+	}
+	if _, err := scanned(t.Context(), Scan{Files: []string{path}}, where); err == nil {
+		t.Error("the damage is in no page")
 	}
 }
 

@@ -137,13 +137,13 @@ func (r *reading) dealRowGroups(groups *rowGroups) error {
 // dealRowGroup starts the readers of a row group's pieces. The ticket is for the first.
 func (r *reading) dealRowGroup(groups *rowGroups, group *rowGroup, ticket *sluice.Ticket) (err error) {
 	defer groups.leave(group)
-	for i, from := range group.cuts[:len(group.cuts)-1] {
+	for i, rows := range group.pieces {
 		if i > 0 {
 			if ticket, err = r.admit(); err != nil {
 				return err
 			}
 		}
-		if err := r.start(group, from, group.cuts[i+1]-from, ticket); err != nil {
+		if err := r.start(group, rows.From, rows.To-rows.From, ticket); err != nil {
 			r.dismiss(ticket)
 			return err
 		}

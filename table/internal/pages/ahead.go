@@ -19,17 +19,17 @@ type sharedEntry struct {
 	chunk *chunk
 }
 
-// Shared returns those that several pieces need, where pieces begin at these rows; the last of them is
-// where the last piece ends. They are in the order in which pieces come to need them.
-func (g *RowGroup) Shared(cuts []int) *Shared {
+// Shared returns those that several pieces need, if these are the pieces. They are in the order in
+// which pieces come to need them.
+func (g *RowGroup) Shared(pieces []Rows) *Shared {
 	s := &Shared{group: g}
-	if len(cuts) < 3 {
+	if len(pieces) < 2 {
 		return s
 	}
 	seen := make(map[*entry]bool)
 	var window int64
-	for i, from := range cuts[:len(cuts)-1] {
-		for _, p := range g.plan(from, cuts[i+1]-from) {
+	for _, piece := range pieces {
+		for _, p := range g.plan(piece.From, piece.To-piece.From) {
 			p.eachShared(func(e *entry) {
 				if seen[e] {
 					return

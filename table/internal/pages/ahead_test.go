@@ -11,11 +11,11 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// inPieces reads all rows in pieces that begin at cuts.
-func inPieces(t *testing.T, group *RowGroup, mem memory.Allocator, cuts []int) (words [][]string) {
+// inPieces reads rows in pieces.
+func inPieces(t *testing.T, group *RowGroup, mem memory.Allocator, pieces []Rows) (words [][]string) {
 	t.Helper()
-	for i, from := range cuts[:len(cuts)-1] {
-		piece := group.Piece(from, cuts[i+1]-from)
+	for _, rows := range pieces {
+		piece := group.Piece(rows.From, rows.To-rows.From)
 		batch, err := piece.Read(t.Context(), mem)
 		piece.Release()
 		if err != nil {
@@ -31,24 +31,24 @@ func TestPagesThatWereUnpackedAheadAreNotUnpackedAgain(t *testing.T) {
 	const rows = 960
 	path := filepath.Join(t.TempDir(), "one.parquet")
 	onePage(t, path, rows)
-	cuts := []int{0, rows / 3, rows / 2, rows}
+	pieces := []Rows{{0, rows / 3}, {rows / 3, rows / 2}, {rows / 2, rows}}
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	defer mem.AssertSize(t, 0)
 
 	group := openAll(t, path)
-	want := inPieces(t, group, mem, cuts)
+	want := inPieces(t, group, mem, pieces)
 	group.Close()
 
 	group = openAll(t, path)
 	defer group.Close()
-	alone := group.Bound(cuts[0], cuts[1]-cuts[0])
-	shared := group.Shared(cuts)
+	alone := group.Bound(0, rows/3)
+	shared := group.Shared(pieces)
 	used := &meter{Allocator: mem}
 	shared.Unpack(t.Context(), used)
 	if peak := used.peak(); peak > shared.Bound() || peak <= shared.Bound()/2 {
 		t.Errorf("%d bytes taken, said %d", peak, shared.Bound())
 	}
-	piece := group.Piece(cuts[0], cuts[1]-cuts[0])
+	piece := group.Piece(0, rows/3)
 	if b := piece.Bound(); b.Scratch >= alone.Scratch || b.Kept != alone.Kept {
 		t.Errorf("a piece takes %+v after its pages were unpacked, %+v before", b, alone)
 	}
@@ -59,7 +59,7 @@ func TestPagesThatWereUnpackedAheadAreNotUnpackedAgain(t *testing.T) {
 	if again.peak() != 0 || group.Idle() != before {
 		t.Errorf("%d bytes taken to unpack what is there", again.peak())
 	}
-	if got := inPieces(t, group, mem, cuts); fmt.Sprint(got) != fmt.Sprint(want) {
+	if got := inPieces(t, group, mem, pieces); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Error("other rows than without")
 	}
 }
@@ -69,9 +69,9 @@ func TestOneOfSeveralPiecesNeedsNothingAhead(t *testing.T) {
 	onePage(t, path, 960)
 	group := openAll(t, path)
 	defer group.Close()
-	for _, cuts := range [][]int{nil, {0}, {0, 960}} {
-		if s := group.Shared(cuts); s.Bound() != 0 {
-			t.Errorf("cut at %v: %d bytes to unpack", cuts, s.Bound())
+	for _, pieces := range [][]Rows{nil, {{0, 960}}} {
+		if s := group.Shared(pieces); s.Bound() != 0 {
+			t.Errorf("pieces %v: %d bytes to unpack", pieces, s.Bound())
 		}
 	}
 }
@@ -80,15 +80,15 @@ func TestUnpackingAheadWhilePiecesAreReadAndTheRowGroupClosesLeavesNothing(t *te
 	const rows = 960
 	path := filepath.Join(t.TempDir(), "one.parquet")
 	onePage(t, path, rows)
-	cuts := []int{0, rows / 3, rows / 2, rows}
+	pieces := []Rows{{0, rows / 3}, {rows / 3, rows / 2}, {rows / 2, rows}}
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	defer mem.AssertSize(t, 0)
 	first := openAll(t, path)
-	want := inPieces(t, first, mem, cuts)
+	want := inPieces(t, first, mem, pieces)
 	first.Close()
 	for round := range 20 {
 		group := openAll(t, path)
-		shared := group.Shared(cuts)
+		shared := group.Shared(pieces)
 		var all sync.WaitGroup
 		ctx, cancel := context.WithCancel(t.Context())
 		for range 2 {
@@ -96,7 +96,7 @@ func TestUnpackingAheadWhilePiecesAreReadAndTheRowGroupClosesLeavesNothing(t *te
 		}
 		switch round % 3 {
 		case 0:
-			if got := inPieces(t, group, mem, cuts); !slices.EqualFunc(got, want, slices.Equal) {
+			if got := inPieces(t, group, mem, pieces); !slices.EqualFunc(got, want, slices.Equal) {
 				t.Error("other rows than without")
 			}
 		case 1:
@@ -112,5 +112,5 @@ func TestUnpackingAheadWhilePiecesAreReadAndTheRowGroupClosesLeavesNothing(t *te
 	}
 	group := openAll(t, path)
 	group.Close()
-	group.Shared(cuts).Unpack(t.Context(), mem)
+	group.Shared(pieces).Unpack(t.Context(), mem)
 }

@@ -49,6 +49,7 @@ type entry struct {
 	encoding   format.Encoding
 	levels     format.Encoding // of the first kind of page: how nulls are marked
 	checksum   uint32          // 0 if there is none
+	absent     bool            // only where it is in the row group is known: nobody wants its rows
 
 	second     bool // kind of page: levels stand before the values, never compressed
 	repetition int  // bytes of levels
@@ -86,14 +87,9 @@ func (c *chunk) index(ctx context.Context, rows int, start, size, unpacked int64
 		if w.left == 0 {
 			return fmt.Errorf("ends %d rows early", rows-first)
 		}
-		header, err := w.next()
+		e, header, err := w.entry(n, first)
 		if err != nil {
 			return fmt.Errorf("page %d: %w", n, err)
-		}
-		e := &entry{
-			number: n, first: first, body: w.at - int64(header.CompressedPageSize),
-			packed: int(header.CompressedPageSize), unpacked: int(header.UncompressedPageSize),
-			checksum: uint32(header.CRC),
 		}
 		switch header.Type {
 		case format.DictionaryPage:
@@ -110,6 +106,19 @@ func (c *chunk) index(ctx context.Context, rows int, start, size, unpacked int64
 		}
 	}
 	return nil
+}
+
+// entry goes over the next page, and returns it with its header.
+func (w *walker) entry(number, first int) (*entry, *format.PageHeader, error) {
+	header, err := w.next()
+	if err != nil {
+		return nil, nil, err
+	}
+	return &entry{
+		number: number, first: first, body: w.at - int64(header.CompressedPageSize),
+		packed: int(header.CompressedPageSize), unpacked: int(header.UncompressedPageSize),
+		checksum: uint32(header.CRC),
+	}, header, nil
 }
 
 func (c *chunk) addDictionary(e *entry, h *format.PageHeader) error {

@@ -21,6 +21,9 @@ func (c *chunk) measure() (err error) {
 	defer lengths.release()
 	spelledOut := false
 	for _, e := range c.pages {
+		if e.absent {
+			continue
+		}
 		spelledOut = spelledOut || isDictionary(e.encoding) && isText(c.typ)
 		if err := c.measurePage(e, r, &lengths); err != nil {
 			return e.fail(err)

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"fmt"
 	"math"
 	"sort"
 
@@ -52,6 +53,9 @@ func (c *chunk) plan(from, rows int) plan {
 		}
 		if e.rows == 0 {
 			continue
+		}
+		if e.absent {
+			panic(fmt.Sprintf("pages: rows %d to %d are not among those wanted when the row group was opened", from, from+rows))
 		}
 		skip := max(0, from-e.first)
 		take := min(e.end(), from+rows) - e.first - skip

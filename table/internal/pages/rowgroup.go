@@ -36,10 +36,16 @@ type RowGroup struct {
 // reads the headers of the pages, so that ctx may end it early. The caller closes the
 // row group, before the file.
 func (f *File) RowGroup(ctx context.Context, g int, schema *arrow.Schema, fields []int) (*RowGroup, error) {
+	return f.RowGroupPart(ctx, g, schema, fields, allRows(f.Rows(g)))
+}
+
+// RowGroupPart is RowGroup for who needs only these rows, which rise, and asks for no pieces with
+// others. Nothing is read of pages that have none of them, if the file has an index of its pages.
+func (f *File) RowGroupPart(ctx context.Context, g int, schema *arrow.Schema, fields []int, rows []Rows) (*RowGroup, error) {
 	group := &RowGroup{path: f.path, group: g, schema: schema, rows: int(f.Rows(g))}
 	group.mu.loaded = make(map[*entry]struct{})
 	for i, field := range fields {
-		c, err := f.chunk(ctx, g, field, schema.Field(i).Type)
+		c, err := f.chunk(ctx, g, field, schema.Field(i).Type, rows)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, err
@@ -51,7 +57,7 @@ func (f *File) RowGroup(ctx context.Context, g int, schema *arrow.Schema, fields
 	return group, nil
 }
 
-func (f *File) chunk(ctx context.Context, g, field int, typ arrow.DataType) (_ *chunk, err error) {
+func (f *File) chunk(ctx context.Context, g, field int, typ arrow.DataType, rows []Rows) (_ *chunk, err error) {
 	if f.fields[field].Err != nil {
 		return nil, f.fields[field].Err
 	}
@@ -65,7 +71,16 @@ func (f *File) chunk(ctx context.Context, g, field int, typ arrow.DataType) (_ *
 		codec: column.MetaData.Codec, optional: f.fields[field].Nullable,
 	}
 	defer recoverInto(&err)
-	if err := c.index(ctx, int(f.Rows(g)), start, size, column.MetaData.TotalUncompressedSize); err != nil {
+	all, unpacked := int(f.Rows(g)), column.MetaData.TotalUncompressedSize
+	if len(rows) != 1 || rows[0] != (Rows{To: all}) {
+		if places, none := f.pagePlaces(g, f.leaves[field]); none == nil {
+			if err := c.indexPart(all, start, size, unpacked, places, rows); err != nil {
+				return nil, err
+			}
+			return c, c.measure()
+		}
+	}
+	if err := c.index(ctx, all, start, size, unpacked); err != nil {
 		return nil, err
 	}
 	return c, c.measure()

@@ -45,12 +45,16 @@ func (f *File) Range(g, field int) (r Range) {
 	if _, known := f.meta.ColumnOrders[leaf].Value.(*format.TypeDefinedOrder); !known {
 		return r
 	}
-	typ, as := f.fields[field].Type, f.fields[field].stored
-	r.Min, r.Max = boundOf(typ, as, s.MinValue), boundOf(typ, as, s.MaxValue)
+	r.bound(f.fields[field], s.MinValue, s.MaxValue)
+	return r
+}
+
+// bound sets the bounds to what a file says they are, unless they are the wrong way round.
+func (r *Range) bound(of Field, least, most []byte) {
+	r.Min, r.Max = boundOf(of.Type, of.stored, least), boundOf(of.Type, of.stored, most)
 	if r.Min != nil && r.Max != nil && CompareBounds(r.Min, r.Max) > 0 {
 		r.Min, r.Max = nil, nil
 	}
-	return r
 }
 
 // CompareBounds compares two bounds of one type.
