@@ -76,8 +76,8 @@ type Join struct {
 	// Of what it joins with and, that which names columns of one input only is looked at once for
 	// each row of that input, when the row comes; a row of which it is not true matches nothing and costs
 	// no more. The rest is looked at for each pair of rows with equal keys. If it has no value for
-	// such a pair (an [*expr.RowError]), the network ends, unless what is said about one of the rows alone,
-	// or stands before, is false: a row that is in no such pair is never an error.
+	// such a pair (an [*expr.RowError]), the network ends, unless what stands before is false, or what is said
+	// about one of the rows alone is not true. A row that is in no such pair is never an error.
 	Where string
 
 	Using  bool   // keys of one name are one column of the result
