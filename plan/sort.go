@@ -18,8 +18,9 @@ var sortKind = Kind{
 }
 
 type sorting struct {
-	By    []At[sortKey] `job:"by,required" doc:"column to sort by, or a list of them: column [asc|desc] [nulls first|last], asc and nulls last if not said" also:"keys order_by order columns on"`
-	Limit int           `job:"limit,min=1" doc:"most rows to keep; all if not given" also:"top rows n"`
+	By      []At[sortKey] `job:"by,required" doc:"column to sort by, or a list of them: column [asc|desc] [nulls first|last], asc and nulls last if not said" also:"keys order_by order columns on"`
+	Limit   int           `job:"limit,min=1" doc:"most rows to keep; all if not given" also:"top rows n"`
+	Workers int           `job:"workers,min=1" doc:"how many put rows in order at once; what the job says if not given"`
 }
 
 // A sortKey is a column with a direction: "flights desc nulls last".
@@ -64,7 +65,7 @@ func (s *sorting) settings() table.Sort {
 	for i, key := range s.By {
 		keys[i] = table.SortKey{Column: key.Value.column.name, Descending: key.Value.descending, Nulls: key.Value.nulls}
 	}
-	return table.Sort{By: keys, Limit: s.Limit}
+	return table.Sort{By: keys, Limit: s.Limit, Workers: s.Workers}
 }
 
 // Schema checks every key on its own first, so that each error has its place.
@@ -86,6 +87,8 @@ func (s *sorting) Schema(in []*arrow.Schema) ([]*arrow.Schema, error) {
 }
 
 func (s *sorting) Add(to *sluice.Network, at Place) error {
-	to.Node(s.settings().Node(at.Name, at.In[0], at.Out[0]))
+	sort := s.settings()
+	sort.Workers = at.workers(sort.Workers)
+	to.Node(sort.Node(at.Name, at.In[0], at.Out[0]))
 	return nil
 }

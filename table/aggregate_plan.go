@@ -66,8 +66,8 @@ func (p *groupPlan) sent() *arrow.Schema {
 }
 
 func (a Aggregate) compile(in *arrow.Schema) (*aggregatePlan, error) {
-	if a.Workers < 0 {
-		return nil, fmt.Errorf("%d workers: there must be at least 1, or 0 for as many as there are processors", a.Workers)
+	if err := checkWorkers(a.Workers); err != nil {
+		return nil, err
 	}
 	if len(a.By) == 0 && len(a.Measures) == 0 {
 		return nil, errors.New("nothing to compute: no measures and no columns to group by")

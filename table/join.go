@@ -157,8 +157,8 @@ func (j Join) check() error {
 	if len(j.On) == 0 {
 		return fmt.Errorf("no columns to join on")
 	}
-	if j.Workers < 0 {
-		return fmt.Errorf("%d workers: there must be at least 1, or 0 for as many as there are processors", j.Workers)
+	if err := checkWorkers(j.Workers); err != nil {
+		return err
 	}
 	return nil
 }

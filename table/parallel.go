@@ -83,11 +83,19 @@ type turn struct {
 	first int   // row of the chunk, among all that were received
 }
 
+// checkWorkers returns an error for a number of workers that a node cannot have.
+func checkWorkers(workers int) error {
+	if workers < 0 {
+		return fmt.Errorf("%d workers: there must be at least 1, or 0 for as many as there are processors", workers)
+	}
+	return nil
+}
+
 // runInTurn runs a node until its input ends. If nothing at all was sent, it sends a chunk without
 // rows in the end, to tell the schema.
 func runInTurn(ctx context.Context, work chunkwork, workers int, in, out *sluice.Channel) error {
-	if workers < 0 {
-		return fmt.Errorf("%d workers; there cannot be fewer than 1 (0 means one for each processor)", workers)
+	if err := checkWorkers(workers); err != nil {
+		return err
 	}
 	r := &inTurn{work: work, in: in, out: out, budget: budgetOf(ctx), receiving: make(chan struct{}, 1), next: newLinks()}
 	workers = r.budget.workersFor(workers)

@@ -54,6 +54,10 @@ type SortKey struct {
 type Sort struct {
 	By    []SortKey
 	Limit int // the most rows to pass on; 0 means all
+
+	// Workers is how many goroutines put rows in order that are all in memory. 0 means one for each
+	// processor (GOMAXPROCS). There are fewer where the limit of host memory has no room for them.
+	Workers int
 }
 
 // Schema returns the columns of the result. An error names the column; one that is
@@ -68,7 +72,6 @@ func (s Sort) Schema(in *arrow.Schema) (*arrow.Schema, error) {
 // Node returns a node that reads in to its end, and then sends the rows to out in
 // chunks of up to 65,536 and of up to a sixteenth of the limit of host memory, numbered
 // from 0; one without rows if there are none. It releases the messages that it reads, and their receipts, as it reads them.
-// Many rows that are all in memory are put in order by as many goroutines as there are processors, and memory for.
 func (s Sort) Node(
 	name string, in, out *sluice.Channel,
 ) (string, func(context.Context) error, sluice.Port, sluice.Port) {
@@ -82,6 +85,9 @@ func (s Sort) compile(in *arrow.Schema) (columns []int, err error) {
 	}
 	if s.Limit < 0 {
 		return nil, fmt.Errorf("limit %d is negative; 0 means all rows", s.Limit)
+	}
+	if err := checkWorkers(s.Workers); err != nil {
+		return nil, err
 	}
 	if err := supported(in); err != nil {
 		return nil, err
@@ -159,7 +165,7 @@ func giveOut(ctx context.Context, rows sorter, give func(context.Context, *Chunk
 }
 
 func (s Sort) sorter(from budget, name string, schema *arrow.Schema, columns []int) sorter {
-	full := newFullSort(from, name, s.Limit, func() *kept { return newKept(from, schema, s.By, columns) })
+	full := newFullSort(from, name, s.Limit, s.Workers, func() *kept { return newKept(from, schema, s.By, columns) })
 	if s.Limit == 0 {
 		return full
 	}

@@ -19,18 +19,19 @@ type fullSort struct {
 	budget
 	name      string // of what is spilled, in reports
 	left      int    // rows that may still be given out; no run needs to be longer
+	workers   int    // as asked for
 	fresh     func() *kept
 	collected *merging
 	runs      []*sortedRun // in the order in which their rows came
 	last      *merging     // of everything, once the input has ended
 }
 
-func newFullSort(from budget, node string, limit int, fresh func() *kept) *fullSort {
+func newFullSort(from budget, node string, limit, workers int, fresh func() *kept) *fullSort {
 	if limit == 0 {
 		limit = math.MaxInt
 	}
 	return &fullSort{
-		budget: from, name: fmt.Sprintf("a run of node %q", node), left: limit, fresh: fresh,
+		budget: from, name: fmt.Sprintf("a run of node %q", node), left: limit, workers: workers, fresh: fresh,
 		collected: &merging{kept: fresh()},
 	}
 }
@@ -101,11 +102,18 @@ func (a *fullSort) next(ctx context.Context) (*Chunk, error) {
 
 // each gives out all rows: with several workers if they are all in memory, and enough.
 func (a *fullSort) each(ctx context.Context, give func(context.Context, *Chunk) error) error {
-	workers := a.workersFor(0)
-	if len(a.runs) > 0 || workers == 1 || a.collected.rows < 2*chunkRows || a.left < a.collected.rows {
-		return giveOut(ctx, a, give)
+	if workers := a.parts(); workers > 1 {
+		return runInParts(ctx, a.collected, workers, give)
 	}
-	return runInParts(ctx, a.collected, workers, give)
+	return giveOut(ctx, a, give)
+}
+
+// parts is how many workers give out the rows.
+func (a *fullSort) parts() int {
+	if len(a.runs) > 0 || a.collected.rows < 2*chunkRows || a.left < a.collected.rows {
+		return 1
+	}
+	return a.workersFor(a.workers)
 }
 
 // finish comes to where one merge gives out everything.

@@ -77,3 +77,15 @@ func TestSeveralWorkersEndWhenNobodyTakesWhatTheyGiveOut(t *testing.T) {
 		all.release()
 	}
 }
+
+func TestASortHasTheWorkersThatItIsGiven(t *testing.T) {
+	ctx := mem.NewContext(t.Context(), newResource(t, 64<<20))
+	for workers, want := range map[int]int{1: 1, 2: 2, 3: 3} {
+		all := manyFew(t, ctx)
+		all.workers = workers
+		if got := all.parts(); got != want {
+			t.Errorf("of %d workers asked for, there are %d, want %d", workers, got, want)
+		}
+		all.release()
+	}
+}
