@@ -128,10 +128,7 @@ func (p *prober) column(own memory.Allocator, i int, c joinedColumn) (arrow.Arra
 		return gather(own, typ, from, places, textAt(typ, from, places))
 	}
 	s, of := c.ofPair()
-	from := p.columns[of]
-	if s != p.side {
-		from = p.table.columns[of]
-	}
+	from := p.halves()[s][of]
 	values := a.values[i]
 	switch layout, _ := layoutOf(typ); layout {
 	case layoutBool:

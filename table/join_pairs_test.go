@@ -17,12 +17,16 @@ import (
 // A condition sees of a pair what the result would have of it.
 func TestWhatAConditionReadsOfPairsIsWhatIsGathered(t *testing.T) {
 	schema := everyType()
-	left, right := plainSchema(schema), plainSchema(schema)
+	more := arrow.NewSchema(append(slices.Clone(schema.Fields()), field("more", int64Type)), nil)
 	about := &pairCondition{}
 	var fields []arrow.Field
-	for i, f := range left.Fields() {
-		about.columns = append(about.columns, joinedColumn{i, noColumn}, joinedColumn{noColumn, i})
-		fields = append(fields, f, arrow.Field{Name: f.Name + "_right", Type: right.Field(i).Type})
+	for i, f := range plainSchema(schema).Fields() {
+		about.columns = append(about.columns, joinedColumn{i, noColumn})
+		fields = append(fields, f)
+	}
+	for i, f := range plainSchema(more).Fields() {
+		about.columns = append(about.columns, joinedColumn{noColumn, i})
+		fields = append(fields, arrow.Field{Name: f.Name + "_right", Type: f.Type})
 	}
 	about.schema = arrow.NewSchema(fields, nil)
 	var err error
@@ -30,13 +34,13 @@ func TestWhatAConditionReadsOfPairsIsWhatIsGathered(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := newJoining(t.Context(), Join{On: []JoinKey{{"int8", "int8"}}}, "join", [2]*sluice.Channel{}, nil)
-	if j.plan, err = j.join.compile(schema, schema); err != nil {
+	if j.plan, err = j.join.compile(schema, more); err != nil {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		var built []*keptChunk
 		rows := 0
-		for _, batch := range drawBatches(t, schema) {
+		for _, batch := range drawBatches(t, more) {
 			built = append(built, &keptChunk{chunk: NewChunk(batch)})
 			rows += int(batch.NumRows())
 		}
