@@ -23,7 +23,7 @@ type fewValues struct {
 func (v fewValues) rows() int { return 4 * v.groups }
 
 func (v fewValues) schema() *arrow.Schema {
-	of := arrow.DataType(int64Type)
+	of := int64Type
 	if v.text {
 		of = stringType
 	}

@@ -1,9 +1,7 @@
 package table
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 
@@ -93,28 +91,12 @@ func TestValuesToCountGoTogetherOnlyIfThereAreManyGroups(t *testing.T) {
 		}
 		partitions := map[any]int{} // in how many of them a key is
 		used := 0
-		for {
-			part, err := away.used().Next(t.Context())
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+		for _, chunks := range partsOf(t, away.used()) {
 			seen := map[any]bool{}
-			for {
-				payload, err := part.Next(t.Context())
-				if errors.Is(err, io.EOF) {
-					break
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				chunk := payload.(*Chunk)
+			for _, chunk := range chunks {
 				for _, row := range rowsOf(chunk.Batch()) {
 					seen[row[0]] = true
 				}
-				chunk.Release()
 			}
 			for key := range seen {
 				partitions[key]++

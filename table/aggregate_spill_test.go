@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/seed14ed4225/sluice"
 	"github.com/seed14ed4225/sluice/mem"
+	"github.com/seed14ed4225/sluice/shuffle"
 )
 
 // cramped is an aggregate whose tables are as small as they can be, so that a few rows do not
@@ -279,5 +281,80 @@ func TestAnyIsOneOfTheValues(t *testing.T) {
 	rows, _, err := aggregated(t, a, batchOf(schema, []any{nil, nil, nil}, []any{nil, "a", number("5")}, []any{7, nil, nil}))
 	if err != nil || fmt.Sprint(rows[0][:2]) != "[7 a]" || rows[0][2] != number("5") {
 		t.Errorf("%v, %v", rows, err)
+	}
+}
+
+// passedOn is an aggregate of one worker, with a table for 16 groups, that has been given rows to pass on as they are.
+func passedOn(t *testing.T, a Aggregate, batch arrow.RecordBatch) (*aggregation, [][]*Chunk) {
+	t.Helper()
+	a.Workers = 1
+	run, err := a.job("aggregate").start(t.Context(), batch.Schema(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(run.close)
+	w := run.groups.workers[0]
+	w.table.bound, w.passing = 8<<10, 1<<20
+	if err := run.take(t.Context(), 0, batch, 0); err != nil {
+		t.Fatal(err)
+	}
+	away := w.away.used()
+	if err := away.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return run, partsOf(t, away)
+}
+
+// partsOf takes all chunks of a shuffle, those of each partition together; they are released when the test ends.
+func partsOf(t *testing.T, from *shuffle.Shuffle) (parts [][]*Chunk) {
+	t.Helper()
+	for {
+		part, err := from.Next(t.Context())
+		if errors.Is(err, io.EOF) {
+			return parts
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var chunks []*Chunk
+		for part.Len() > 0 {
+			payload, err := part.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			chunk := payload.(*Chunk)
+			t.Cleanup(chunk.Release)
+			chunks = append(chunks, chunk)
+		}
+		parts = append(parts, chunks)
+	}
+}
+
+// The table has room for fewer rows at a time than the batch has, and for the text of fewer still.
+func TestRowsThatArePassedOnKeepTheirPlaceInTheStream(t *testing.T) {
+	schema := arrow.NewSchema([]arrow.Field{field("k", int64Type), field("x", int64Type), field("text", stringType)}, nil)
+	var rows [][]any
+	for i := range 100 {
+		rows = append(rows, []any{i, i, fmt.Sprintf("%050d", i)})
+	}
+	a := Aggregate{By: []string{"k"}, Measures: []Measure{{Func: First, Column: "x"}, {Func: Min, Column: "text"}}}
+	run, parts := passedOn(t, a, batchOf(schema, rows...))
+	seen := 0
+	for _, chunk := range slices.Concat(parts...) {
+		for _, row := range rowsOf(chunk.Batch()) { // key, first with its message and row, least text
+			k := row[0].(int64)
+			if got, want := fmt.Sprint(row), fmt.Sprintf("[%d %d 0 %d %050d]", k, k, k, k); got != want {
+				t.Errorf("passed on %v, want %v", got, want)
+			}
+			seen++
+		}
+	}
+	table := run.groups.workers[0].table
+	text, _ := textOfAccumulator(table.measures[1])
+	if capacity, _ := text.space(); capacity != table.size.text[2] {
+		t.Errorf("%d bytes are kept of text, and %d counted", capacity, table.size.text[2])
+	}
+	if seen != len(rows) {
+		t.Errorf("%d of %d rows were passed on", seen, len(rows))
 	}
 }

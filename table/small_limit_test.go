@@ -85,3 +85,48 @@ func TestALimitThatIsTooSmallSaysWhichWouldDo(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAggregateThatCouldOnlyThrashFailsAtOnce has limits in which it could go on, a few groups at a time
+// and each time to disk and back.
+func TestAnAggregateThatCouldOnlyThrashFailsAtOnce(t *testing.T) {
+	schema := arrow.NewSchema([]arrow.Field{field("k", int64Type), field("text", stringType)}, nil)
+	for _, tt := range []struct {
+		node     func(in, out *sluice.Channel) (string, func(context.Context) error, sluice.Port, sluice.Port)
+		tooSmall int64
+	}{
+		{aggregateNode(Aggregate{By: []string{"text"}, Measures: []Measure{{Func: Count}, {Func: Max, Column: "text"}}}), 64 << 10},
+		{aggregateNode(Aggregate{By: []string{"k"}, Measures: []Measure{{Func: CountDistinct, Column: "text"}}}), 64 << 10},
+		{distinctNode(Distinct{By: []string{"text"}}), 32 << 10},
+	} {
+		limit, received := tt.tooSmall, 0
+		run := func() (rows int, err error) {
+			received = 0
+			net := sluice.NewNetwork("test", sluice.WithMemory(newResource(t, limit)))
+			in, out := net.Channel("in"), net.Channel("out")
+			net.Node("source", func(ctx context.Context) error {
+				for i := range 2000 {
+					if err := send(ctx, in, sluice.SeqNum(i), NewChunk(batchOf(schema, []any{i, fmt.Sprint("text ", i)}))); err != nil {
+						return err
+					}
+					received++
+				}
+				return nil
+			}, sluice.Writes(in))
+			net.Node(tt.node(in, out))
+			net.Node("sink", func(ctx context.Context) error {
+				return eachChunk(ctx, out, func(_ *sluice.Message, c *Chunk) error { rows += c.Rows(); return nil })
+			}, reads(out))
+			err = net.Run(t.Context())
+			return rows, err
+		}
+		_, err := run()
+		var short *mem.NoMemoryError
+		if !errors.As(err, &short) || short.Smallest <= limit || received > 3 {
+			t.Fatalf("in %d bytes, after %d rows: %v", limit, received, err)
+		}
+		limit = short.Smallest
+		if rows, err := run(); err != nil || rows != 2000 {
+			t.Errorf("in %d bytes, as the error said: %d rows, %v", limit, rows, err)
+		}
+	}
+}

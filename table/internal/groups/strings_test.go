@@ -116,8 +116,10 @@ func TestStringsAreNumberedAsAMapDoes(t *testing.T) {
 			"resize": func(t *rapid.T) {
 				resize(len(texts)+rapid.IntRange(0, 40).Draw(t, "more"), bytes+rapid.IntRange(0, 40).Draw(t, "bytes"))
 			},
-			"clear": func(*rapid.T) {
-				table.Clear()
+			"clear": func(t *rapid.T) {
+				if table.Clear(); table.Needs() != 0 {
+					t.Fatalf("%d bytes are needed by nobody", table.Needs())
+				}
 				clear(known)
 				texts, bytes = nil, 0
 			},
