@@ -17,6 +17,37 @@ func newGrouping(ctx context.Context, name string, plan *groupPlan, from budget,
 	return g
 }
 
+// What a worker must have room for in a table, besides text: so many groups, or so many bytes of them, but no fewer
+// than the least. With less, what each piece of rows costs by itself, on its way to disk and back, is more
+// than what comes of it, and a job would seem to stand still.
+const (
+	usefulGroups = 256
+	usefulBytes  = 32 << 10
+	leastGroups  = 64
+)
+
+// least returns the smallest bound for a table that makes progress. One group, without keys, has none.
+func (g *grouping) least() int64 {
+	if len(g.plan.layouts) == 0 {
+		return 0
+	}
+	t := newGroupTable(g.plan, budget{limit: 1}, 1) // with as little scratch as can be
+	size := func(groups int) int64 {
+		s := tableSize{groups: groups, text: make([]int, len(t.size.text))}
+		for i := range s.text {
+			if t.textAt(i) {
+				s.text[i] = 8 * groups
+			}
+		}
+		return t.bytes(s) - t.scratch()
+	}
+	groups := usefulGroups
+	for groups > leastGroups && size(groups) > usefulBytes {
+		groups /= 2
+	}
+	return size(groups) + max(t.scratch(), size(groups)/3+1) // a table takes up to a quarter for scratch
+}
+
 func (g *grouping) close() {
 	g.away.close()
 	for _, w := range g.workers {

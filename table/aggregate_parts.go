@@ -35,7 +35,7 @@ func (w *groupWorker) part(
 	ctx context.Context, part *shuffle.Partition, above *spillway, do func(context.Context, *groupTable) error,
 ) error {
 	defer part.Release()
-	own := above.below(w.table.groupPlan, part)
+	own := above.below(w.table, part)
 	defer own.close()
 	one := &groupWorker{table: w.table, away: own}
 	w.table.clear()
@@ -77,6 +77,13 @@ func (w *groupWorker) takeStates(ctx context.Context, chunk *Chunk) error {
 	return w.take(ctx, chunk.Batch(), &w.table.written, 0)
 }
 
+// needFor returns what a table takes at most for all that is in a partition.
+func (t *groupTable) needFor(part *shuffle.Partition) int64 {
+	rows := part.Rows()
+	text := max(0, part.Bytes()-schemaBytes(t.groupPlan.states, rows))
+	return t.bytes(tableSize{groups: int(min(rows, math.MaxInt32)), nulls: true, text: make([]int, len(t.size.text))}) + text
+}
+
 // startWith makes a table without groups large enough for so many, if it may be, or else
 // as small as it usefully is.
 func (t *groupTable) startWith(ctx context.Context, groups int64) error {
@@ -86,7 +93,8 @@ func (t *groupTable) startWith(ctx context.Context, groups int64) error {
 	if t.size.groups > 0 {
 		t.release()
 	}
-	size := tableSize{groups: int(groups), text: make([]int, len(t.size.text))}
+	spare := groups / 8 // so that it does for the next one, which is about as large
+	size := tableSize{groups: int(min(groups+spare, int64(t.fitting(t.bound)), math.MaxInt32)), text: make([]int, len(t.size.text))}
 	for i := range size.text {
 		if t.textAt(i) {
 			size.text[i] = int(min(8*groups, t.bound/16))

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/seed14ed4225/sluice"
+	"github.com/seed14ed4225/sluice/mem"
 )
 
 // How an aggregate runs.
@@ -65,7 +66,24 @@ func (j groupingJob) start(ctx context.Context, in *arrow.Schema, out *sluice.Ch
 	for i, inner := range plan.distinct {
 		run.distinct = append(run.distinct, newGrouping(ctx, fmt.Sprintf("%s: distinct %d", j.name, i), inner, run.budget, workers, bound))
 	}
-	return run, nil
+	return run, run.enough(j.name)
+}
+
+// enough returns a [*mem.NoMemoryError] if the share of the limit that a worker may have is too small
+// to make progress.
+func (r *aggregation) enough(node string) error {
+	least := r.groups.least()
+	for _, g := range r.distinct {
+		least = max(least, g.least())
+	}
+	workers := int64(len(r.groups.workers))
+	if least <= r.held()/workers {
+		return nil
+	}
+	smallest := least * workers * (r.limit / max(1, r.held()))
+	return fmt.Errorf("making groups: %w", &mem.NoMemoryError{
+		Kind: mem.Host, Need: smallest, Limit: r.limit, Smallest: smallest, Node: node,
+	})
 }
 
 func (r *aggregation) close() {

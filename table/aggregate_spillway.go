@@ -35,9 +35,20 @@ func newSpillway(ctx context.Context, name string, plan *groupPlan, from budget,
 	return s
 }
 
-// parts is how many partitions there are: so many that one of them is likely to fit, but not more
-// than have pieces of a useful size.
+// parts is how many partitions there are where nothing is known of how many groups there will be.
 func (b budget) parts() int { return int(min(max(b.limit>>20, 8), 64)) }
+
+// leastPiece is the least bytes of what a split makes for a partition: there are no more partitions
+// than get so much.
+const leastPiece = 16 << 10
+
+// partsFor is how many partitions are made of one that takes need bytes in a table that may have
+// fits: so many that each of them fits, if that can be.
+func (b budget) partsFor(need, fits int64) int {
+	const spare = 5 // one more for so many, because partitions are not equally large
+	n := need/max(fits, 1) + 1
+	return int(min(max(n+n/spare, 2), max(b.limit/32/leastPiece, 8), 256))
+}
 
 func (s *spillway) insert(ctx context.Context, chunk *Chunk) error {
 	to, err := s.open(chunk)
@@ -84,10 +95,12 @@ func (s *spillway) close() {
 	}
 }
 
-// below is the spillway for groups of a partition that do not fit either.
-func (s *spillway) below(plan *groupPlan, part *shuffle.Partition) *spillway {
+// below is the spillway for groups of a partition that do not fit into a table either.
+func (s *spillway) below(t *groupTable, part *shuffle.Partition) *spillway {
 	name := fmt.Sprintf("%s/%d", s.opts.Name, part.Index())
-	return newSpillway(s.ctx, name, plan, s.limit, part.Level()+1)
+	own := newSpillway(s.ctx, name, t.groupPlan, s.limit, part.Level()+1)
+	own.opts.Parts = s.limit.partsFor(t.needFor(part), t.bound)
+	return own
 }
 
 // Rows are taken to be of many keys if among so many of them there are so many.

@@ -33,15 +33,16 @@ func (w *groupWorker) take(ctx context.Context, batch arrow.RecordBatch, read *i
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := w.table.start(ctx); err != nil {
-			return err
-		}
 		var n int
 		var err error
 		if w.passing > 0 && !read.states {
-			n, err = w.pass(ctx, batch, from, read, seq)
+			if err = w.table.startPassing(ctx); err == nil {
+				n, err = w.pass(ctx, batch, from, read, seq)
+			}
 		} else {
-			n, err = w.takePiece(ctx, batch, from, read, seq)
+			if err = w.table.start(ctx); err == nil {
+				n, err = w.takePiece(ctx, batch, from, read, seq)
+			}
 		}
 		if err != nil {
 			return err
@@ -95,14 +96,30 @@ func (w *groupWorker) flush(ctx context.Context) error {
 	return nil
 }
 
+// startPassing makes the table as small as it may be where rows are passed on: what waits needs the
+// memory more.
+func (t *groupTable) startPassing(ctx context.Context) error {
+	rows := t.passedRows()
+	if int64(t.size.groups) > 4*rows {
+		t.release()
+	}
+	return t.startWith(ctx, rows)
+}
+
+// passedRows is how many rows are passed on at a time at most.
+func (t *groupTable) passedRows() int64 {
+	rows := int64(chunkRows)
+	for rows > 1 && schemaBytes(t.groupPlan.states, rows) > t.piece() {
+		rows /= 2
+	}
+	return rows
+}
+
 // pass sends rows away as groups of one row each, and returns how many. The table is empty, and
 // its measures are used for it.
 func (w *groupWorker) pass(ctx context.Context, batch arrow.RecordBatch, from int64, read *intake, seq uint64) (int, error) {
 	t := w.table
-	rows := int(min(batch.NumRows()-from, int64(t.size.groups), chunkRows, int64(w.passing)))
-	for schemaBytes(t.groupPlan.states, int64(rows)) > t.piece() && rows > 1 {
-		rows /= 2
-	}
+	rows := int(min(batch.NumRows()-from, int64(t.size.groups), t.passedRows(), int64(w.passing)))
 	piece := batch.NewSlice(from, from+int64(rows))
 	defer piece.Release()
 	inputs := make([]input, len(t.measures))
