@@ -3,14 +3,18 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seed14ed4225/sluice"
@@ -71,9 +75,62 @@ func scanBatches(ctx context.Context, path string) (found answer, err error) {
 }
 
 // scanPages reads it with parquet-go as far as decoded pages, which the reader reuses:
-// less than the others do, who put the values together to columns. As many row groups at
-// a time as there are threads.
+// less than the others do, who put the values together to columns.
 func scanPages(ctx context.Context, path string, threads int) (found answer, err error) {
+	return scanColumns(ctx, path, threads, func(parquet.Page) error { return nil })
+}
+
+// scanArrays reads it with parquet-go as far as a consumer needs it: the numbers of each page, not the
+// codes of a dictionary, in an array, one for every row. Text stays codes. The arrays are used again.
+func scanArrays(ctx context.Context, path string, threads int) (found answer, err error) {
+	return scanColumns(ctx, path, threads, func(page parquet.Page) error {
+		if page.NumNulls() > 0 {
+			return errors.New("there are nulls, which parquet-go's pages leave out")
+		}
+		switch page.Type().Kind() {
+		case parquet.Int64:
+			return toArray(&wholeArrays, page, (*encoding.Values).Int64)
+		case parquet.Double:
+			return toArray(&floatArrays, page, (*encoding.Values).Double)
+		case parquet.ByteArray:
+			if page.Dictionary() == nil {
+				return errors.New("text without a dictionary")
+			}
+			return nil
+		default:
+			return fmt.Errorf("unexpected type %s", page.Type())
+		}
+	})
+}
+
+// Arrays that are not in use.
+var wholeArrays, floatArrays sync.Pool
+
+// toArray puts the values of a page into an array of its own.
+func toArray[T any](arrays *sync.Pool, page parquet.Page, of func(*encoding.Values) []T) error {
+	into, _ := arrays.Get().(*[]T)
+	if into == nil {
+		into = new([]T)
+	}
+	defer arrays.Put(into)
+	n := int(page.NumValues())
+	*into = slices.Grow((*into)[:0], n)[:n]
+	values := page.Data()
+	if dict := page.Dictionary(); dict != nil {
+		entries := dict.Page().Data()
+		all := of(&entries)
+		for i, code := range values.Int32() {
+			(*into)[i] = all[code]
+		}
+		return nil
+	}
+	copy(*into, of(&values))
+	return nil
+}
+
+// scanColumns reads all columns with parquet-go, as many row groups at a time as there are threads, and
+// has something done with each page.
+func scanColumns(ctx context.Context, path string, threads int, do func(parquet.Page) error) (found answer, err error) {
 	in, err := os.Open(path)
 	if err != nil {
 		return answer{}, err
@@ -96,7 +153,7 @@ func scanPages(ctx context.Context, path string, threads int) (found answer, err
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
-				n, err := readPages(column)
+				n, err := readPages(column, do)
 				if err != nil {
 					return err
 				}
@@ -109,7 +166,7 @@ func scanPages(ctx context.Context, path string, threads int) (found answer, err
 	return answer{rows: values.Load()}, err
 }
 
-func readPages(column parquet.ColumnChunk) (values int64, err error) {
+func readPages(column parquet.ColumnChunk, do func(parquet.Page) error) (values int64, err error) {
 	pages := column.Pages()
 	defer func() { err = errors.Join(err, pages.Close()) }()
 	for {
@@ -121,6 +178,10 @@ func readPages(column parquet.ColumnChunk) (values int64, err error) {
 			return values, err
 		}
 		values += page.NumValues()
+		err = do(page)
 		parquet.Release(page)
+		if err != nil {
+			return values, err
+		}
 	}
 }
