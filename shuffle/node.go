@@ -30,7 +30,7 @@ func Node(name string, ins, outs []*sluice.Channel, by Partitioner) (string, fun
 			return errors.New("it needs a partitioner")
 		}
 		n := &node{outs: outs, seqs: make([]sluice.SeqNum, len(outs)), stopped: make([]bool, len(outs))}
-		n.splitter = newSplitter(ctx, name, by, Parts{N: len(outs)})
+		n.splitter = newSplitter(ctx, name, by, Parts{N: len(outs)}, nil)
 		defer n.release()
 		return n.run(ctx, ins)
 	}

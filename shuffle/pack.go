@@ -40,14 +40,13 @@ const packShare = 4
 // mostPacked is the most bytes of a pack: what the disk takes at a time.
 const mostPacked = 1 << 20
 
-// newPacking returns how to pack for a shuffle; nil if its partitioner does not, or works elsewhere
-// than in host memory.
-func newPacking(s *Shuffle) *packing {
+// newPacking returns how to pack for a shuffle under a limit; nil if its partitioner does not, or works
+// elsewhere than in host memory.
+func newPacking(s *Shuffle, limit int64) *packing {
 	by, ok := s.opts.By.(Packer)
 	if !ok || by.At() != mem.Host {
 		return nil
 	}
-	limit := s.splitter.memory.Limit(mem.Host)
 	most := max(1, min(mostPacked, limit/shareOfLimit))
 	return &packing{
 		by: by, most: most, full: min(most, max(1, limit/packShare/int64(s.opts.Parts))),
@@ -190,13 +189,14 @@ func (s *shelf) hideFirst(row int, bytes int64, before uint64) []*item {
 func (s *shelf) showAgain(items []*item, spillable bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	close(items[0].moving)
+	moving := items[0].moving
 	for _, it := range items {
 		it.moving = nil
 		it.content = contentOf(it.payload)
 		it.content.Spillable = it.content.Spillable && spillable
 		s.show(it)
 	}
+	close(moving) // last: who takes one of them reads what is written above
 }
 
 // parted reports whether a piece that is apart is ordered between two others.

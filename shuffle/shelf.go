@@ -53,8 +53,9 @@ type item struct {
 	content mem.Content
 }
 
-func newShelf(ctx context.Context, memory *mem.Resource, name string, rows int) *shelf {
-	s := &shelf{name: name, rows: rows}
+// newShelf returns a shelf that the spiller sees. Without a packing pieces are spilled one by one.
+func newShelf(ctx context.Context, memory *mem.Resource, name string, rows int, packing *packing) *shelf {
+	s := &shelf{name: name, rows: rows, packing: packing}
 	s.mu.rows = make([]row, rows)
 	s.spill = memory.RegisterSource(ctx, name, s)
 	return s

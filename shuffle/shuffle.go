@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed14ed4225/sluice"
 	"github.com/seed14ed4225/sluice/internal/wait"
+	"github.com/seed14ed4225/sluice/mem"
 )
 
 // ErrFinished is returned by [Shuffle.Insert] and [Shuffle.Finish] when all producers have
@@ -100,7 +101,8 @@ func New(ctx context.Context, opts Options) (*Shuffle, error) {
 		opts.PieceBytes = wantedPiece
 	}
 	s := &Shuffle{opts: opts, over: make(chan struct{})}
-	s.splitter = newSplitter(ctx, opts.Name, opts.By, Parts{N: opts.Parts, Level: opts.Level})
+	packing := newPacking(s, mem.FromContext(ctx).Limit(mem.Host))
+	s.splitter = newSplitter(ctx, opts.Name, opts.By, Parts{N: opts.Parts, Level: opts.Level}, packing)
 	s.batch = s.splitter.batch(opts.PieceBytes)
 	if s.opts.Credits == 0 {
 		s.opts.Credits = s.batch * int64(opts.Producers+1)
@@ -111,7 +113,6 @@ func New(ctx context.Context, opts Options) (*Shuffle, error) {
 	for i := range s.mu.partitions {
 		s.mu.partitions[i] = &Partition{from: s, index: i}
 	}
-	s.splitter.shelf.packing = newPacking(s)
 	return s, nil
 }
 

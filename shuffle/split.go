@@ -31,9 +31,9 @@ type splitter struct {
 
 // newSplitter returns a splitter with a shelf of its own: row 0 is for what is to be split,
 // row i+1 for pieces of partition i.
-func newSplitter(ctx context.Context, name string, by Partitioner, parts Parts) *splitter {
+func newSplitter(ctx context.Context, name string, by Partitioner, parts Parts, packing *packing) *splitter {
 	memory := mem.FromContext(ctx)
-	return &splitter{name: name, by: by, parts: parts, memory: memory, shelf: newShelf(ctx, memory, name, parts.N+1)}
+	return &splitter{name: name, by: by, parts: parts, memory: memory, shelf: newShelf(ctx, memory, name, parts.N+1, packing)}
 }
 
 // batch returns how many bytes to collect and split together, so that pieces have so many.
