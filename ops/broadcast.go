@@ -29,7 +29,8 @@ import (
 // Copy method makes, one at a time, and none for outputs that have gone. An error of
 // Copy ends the node; so does a payload without that method
 // ([sluice.ErrNotCopyable]), unless it is [Shared]. In a network with memory the room
-// for each copy is reserved, which may wait; what was spilled to disk is restored to
+// for each copy is reserved, which may wait: as many bytes of host memory as the payload's
+// CopyNeed() int64 says, or else as many as its Content has, of the same kinds; what was spilled to disk is restored to
 // host memory first.
 //
 // The input's side channel is passed on with the option [SideChannel] only.

@@ -14,8 +14,7 @@ import (
 // what can be copied where it is stays there.
 func duplicate(ctx context.Context, in *sluice.Channel, m *sluice.Message) (sluice.Message, error) {
 	r := mem.FromContext(ctx)
-	content := m.Content()
-	if r == nil || content.Total() == 0 {
+	if r == nil || bothOf(m) == (mem.Amount{}) {
 		return m.Copy(ctx, nil)
 	}
 	res, err := roomForTwo(ctx, r, in, m)
@@ -47,9 +46,13 @@ func roomForTwo(ctx context.Context, r *mem.Resource, in *sluice.Channel, m *slu
 	}
 }
 
-// bothOf returns what must be reserved to restore a message and to copy it.
+// bothOf returns what must be reserved to restore a message and to copy it. A payload that
+// knows what a copy takes says so; that of any other takes as much, of the same kinds, as it has alone.
 func bothOf(m *sluice.Message) mem.Amount {
 	need := m.Content().Bytes
+	if p, err := sluice.Peek[interface{ CopyNeed() int64 }](m); err == nil {
+		return mem.Of(mem.Host, p.CopyNeed()+need[mem.Disk])
+	}
 	need[mem.Host] += 2 * need[mem.Disk]
 	need[mem.Disk] = 0
 	return need

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -31,6 +32,9 @@ func (j *Job) Check() error {
 		if known {
 			out, err = n.step.Schema(in)
 			addLocated(r, n, n.at, err)
+		}
+		if ports := n.kind.Writes; len(out) == 1 && ports.Least < ports.Most {
+			out = slices.Repeat(out, len(n.writes))
 		}
 		for i, c := range n.writes {
 			switch {

@@ -35,7 +35,8 @@ type Kind struct {
 // A Step is what one node of a job does: its settings, filled in.
 type Step interface {
 	// Schema checks the settings against the schemas of the channels the node
-	// reads, and returns those of the channels it writes. Sources open their
+	// reads, and returns those of the channels it writes: one for each, or, of a
+	// kind that writes as many as a job likes, one for all. Sources open their
 	// files here, and read no more of them than they must. It may join several
 	// errors; [At.Wrong] gives each its place.
 	Schema(in []*arrow.Schema) (out []*arrow.Schema, err error)
@@ -116,7 +117,7 @@ type Kinds []Kind
 
 // Builtin returns the kinds that the sluice command knows.
 func Builtin() Kinds {
-	return Kinds{scanKind, filterKind, projectKind, aggregateKind, distinctKind, joinKind, unionKind, sortKind, limitKind, writeKind, printKind}
+	return Kinds{scanKind, filterKind, projectKind, aggregateKind, distinctKind, joinKind, unionKind, broadcastKind, sortKind, limitKind, writeKind, printKind}
 }
 
 // named returns the kind of a name, nil if there is none.

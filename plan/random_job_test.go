@@ -69,10 +69,16 @@ func (j *jobMaker) tree(nodes int) (out string, r relation) {
 		return j.scan()
 	}
 	if nodes >= 3 && j.pick(3) == 0 {
-		left := 1 + j.pick(nodes-2)
-		if nodes >= 5 && j.pick(3) == 0 {
-			return j.union(nodes)
+		if nodes >= 4 && j.pick(3) == 0 {
+			return j.diamond(nodes)
 		}
+		if nodes >= 5 && j.pick(3) == 0 {
+			left := 1 + j.pick(nodes-4)
+			a, x := j.tree(left)
+			b, y := j.tree(nodes - 3 - left)
+			return j.union(a, b, x, y)
+		}
+		left := 1 + j.pick(nodes-2)
 		a, x := j.tree(left)
 		b, y := j.tree(nodes - 1 - left)
 		return j.join(a, b, x, y)
@@ -81,8 +87,44 @@ func (j *jobMaker) tree(nodes int) (out string, r relation) {
 	if nodes == 2 && j.pick(2) == 0 { // a scan leaves out what the filter behind it does
 		return j.filter(in, r)
 	}
+	return j.step(in, r)
+}
+
+// step adds a node of one input and one output, of any kind.
+func (j *jobMaker) step(in string, r relation) (string, relation) {
 	ops := []func(string, relation) (string, relation){j.filter, j.filter, j.project, j.project, j.aggregate, j.aggregate, j.distinct, j.sort, j.limit}
 	return ops[j.pick(len(ops))](in, r)
+}
+
+// diamond gives all rows to two branches, which come together again.
+func (j *jobMaker) diamond(nodes int) (string, relation) {
+	before := 1 + j.pick(nodes-3)
+	in, r := j.tree(before)
+	a, b := j.broadcast(in)
+	x, y := r, relation{columns: slices.Clone(r.columns), ordered: r.ordered}
+	for _, row := range r.rows {
+		y.rows = append(y.rows, slices.Clone(row))
+	}
+	united := nodes-before >= 4 && j.pick(2) == 0 // with two nodes that rename columns
+	for range nodes - before - 2 - 2*btoi(united) {
+		if j.pick(2) == 0 {
+			a, x = j.step(a, x)
+		} else {
+			b, y = j.step(b, y)
+		}
+	}
+	if united {
+		return j.union(a, b, x, y)
+	}
+	return j.join(a, b, x, y)
+}
+
+func (j *jobMaker) broadcast(in string) (a, b string) {
+	name := fmt.Sprintf("n%d", len(j.nodes))
+	a, b = "a"+name, "b"+name
+	j.nodes = append(j.nodes, fmt.Sprintf("  %s: {kind: broadcast, in: %s, out: [%s, %s]}\n", name, in, a, b))
+	j.uses["broadcast"]++
+	return a, b
 }
 
 func (j *jobMaker) scan() (string, relation) {
@@ -327,10 +369,7 @@ func (j *jobMaker) distinct(in string, r relation) (string, relation) {
 }
 
 // union puts together two branches, of which it renames and chooses columns so that they agree.
-func (j *jobMaker) union(nodes int) (string, relation) {
-	left := 1 + j.pick(nodes-4)
-	a, x := j.tree(left)
-	b, y := j.tree(nodes - 3 - left)
+func (j *jobMaker) union(a, b string, x, y relation) (string, relation) {
 	var from, to []int
 	taken := map[int]bool{}
 	for i, c := range x.columns {

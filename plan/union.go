@@ -10,13 +10,13 @@ import (
 var unionKind = Kind{
 	Name:     "union",
 	Summary:  "put together the rows of several inputs with the same columns, as they come: in: [a, b]",
-	Reads:    Ports{2, mostInputs},
+	Reads:    Ports{2, mostPorts},
 	Writes:   One,
 	Settings: func() Step { return &union{} },
 }
 
-// mostInputs bounds what one node reads: as many as there could be channels.
-const mostInputs = 1 << 20
+// mostPorts bounds what one node reads, or writes: as many as there could be channels.
+const mostPorts = 1 << 20
 
 type union struct{}
 

@@ -31,7 +31,7 @@ func (p *parsing) channelNames(d *decoder, e entry) []At[string] {
 		case slices.ContainsFunc(names[:i], func(before At[string]) bool { return before.Value == n.Value }):
 			advice := ""
 			if e.key == "in" {
-				advice = "; a message goes to one reader: what is to come twice is to be made twice, as with a second scan"
+				advice = "; a message goes to one reader: a node of kind broadcast gives the same rows to several channels"
 			}
 			d.fail(n.Position, fmt.Errorf("%s: channel %q is here twice%s", e.key, n.Value, advice))
 			p.portsUnclear = true
@@ -179,7 +179,7 @@ func (p *parsing) checkShared() {
 		if len(c.readers) < 2 || c.settings.Shared {
 			continue
 		}
-		p.report.addf(c.at, "", "channel %q is read by %s, so that each would see only a part of the rows; if that is meant, say so with channels: {%s: {shared: true}}",
+		p.report.addf(c.at, "", "channel %q is read by %s, so that each would see only a part of the rows; put a node of kind broadcast between to give each all of them, or, if a part is meant, say so with channels: {%s: {shared: true}}",
 			c.name, quotedNames(c.readers, " and "), c.name)
 	}
 }

@@ -91,9 +91,9 @@ job.yaml:1:7: name: expected a text, got a list`},
 		{about: "an unknown kind", job: replace(good, "kind: sort", "kind: srot"), want: `
 job.yaml:7:15: node "top": unknown kind "srot"; did you mean "sort"?`},
 		{about: "a kind like no other", job: replace(good, "kind: sort", "kind: explode"), want: `
-job.yaml:7:15: node "top": unknown kind "explode"; have scan, filter, project, aggregate, distinct, join, union, sort, limit, write, print`},
+job.yaml:7:15: node "top": unknown kind "explode"; have scan, filter, project, aggregate, distinct, join, union, broadcast, sort, limit, write, print`},
 		{about: "no kind", job: replace(good, "kind: sort, ", ""), want: `
-job.yaml:7:3: node "top": no kind given; have scan, filter, project, aggregate, distinct, join, union, sort, limit, write, print`},
+job.yaml:7:3: node "top": no kind given; have scan, filter, project, aggregate, distinct, join, union, broadcast, sort, limit, write, print`},
 		{about: "a kind that is a list", job: replace(good, "kind: sort", "kind: [sort]"), want: `
 job.yaml:7:15: node "top": kind: expected a text, got a list`},
 		{about: "an unknown setting", job: replace(good, "limit:", "limits:"), want: `
@@ -175,7 +175,7 @@ job.yaml:8:27: node "show": no node writes channel "rankd"; did you mean "ranked
 		{about: "a channel nobody reads", job: replace(good, "  show: {kind: print, in: ranked}\n", ""), want: `
 job.yaml:7:68: node "top": no node reads channel "ranked"; give it to one as in: ranked`},
 		{about: "a channel read twice", job: replace(good, "in: ranked", "in: flights"), want: `
-job.yaml:6:46: channel "flights" is read by "top" and "show", so that each would see only a part of the rows; if that is meant, say so with channels: {flights: {shared: true}}
+job.yaml:6:46: channel "flights" is read by "top" and "show", so that each would see only a part of the rows; put a node of kind broadcast between to give each all of them, or, if a part is meant, say so with channels: {flights: {shared: true}}
 job.yaml:7:68: node "top": no node reads channel "ranked"; give it to one as in: ranked`},
 		{about: "no input", job: replace(good, "in: ranked", "in: "), want: `
 job.yaml:8:3: node "show": setting "in" is missing: kind print reads one channel`},

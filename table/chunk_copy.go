@@ -10,10 +10,11 @@ import (
 	"github.com/seed14ed4225/sluice/mem"
 )
 
-// Copy returns a [*Chunk] with the same rows that shares no memory with this one.
-// What this one shares between its columns, the copy shares between its own. The memory is
-// from res, which must have enough left of the kind Host: somewhat more than the Content,
-// because each buffer takes a multiple of 64 bytes. The error is a [*mem.OverdrawnError], a
+// Copy returns a [*Chunk] with the same rows, whose memory is from res and can be spilled without
+// this one's. What this one shares between its columns, the copy shares between its own. Where res is
+// nil, and no resource counts this chunk's memory either, nothing is gained by other memory:
+// the copy has the same. Otherwise the memory is
+// from res, which must have enough left of the kind Host: what CopyNeed says. The error is a [*mem.OverdrawnError], a
 // [*ResidencyError] if this chunk is not in host memory, or that of ctx.
 func (c *Chunk) Copy(ctx context.Context, res *mem.Reservation) (any, error) {
 	if err := ctx.Err(); err != nil {
@@ -26,8 +27,53 @@ func (c *Chunk) Copy(ctx context.Context, res *mem.Reservation) (any, error) {
 	if need, left := batchCopyBytes(batch), res.Left(mem.Host); res != nil && left < need {
 		return nil, &mem.OverdrawnError{Kind: mem.Host, Need: need, Left: left}
 	}
+	if res == nil && c.own == nil {
+		batch.Retain()
+		return NewChunk(batch), nil
+	}
 	from := newAllocator(ctx, res)
 	return from.Chunk(copyBatch(from, batch)), nil
+}
+
+// CopyNeed returns the bytes of host memory that a copy takes at most, wherever this chunk is. It differs
+// from the Content: each buffer takes a multiple of 64 bytes, and what this chunk shares with
+// others, such as a dictionary, is copied, too, but not its own.
+func (c *Chunk) CopyNeed() (n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.mu.packed != nil:
+		_, sizes := packedShapes(c.schema, c.rows, c.mu.columns)
+		for _, size := range sizes {
+			n += allocated(size)
+		}
+	case c.shape != nil: // also while it is moved, when the batch is not there
+		for _, s := range c.shape {
+			n += s.copyBytes()
+		}
+	case c.mu.batch != nil:
+		for _, column := range c.mu.batch.Columns() {
+			n += arrayCopyBytes(column.Data())
+		}
+	}
+	return n
+}
+
+// copyBytes returns what a copy takes at most, as if no two buffers were one: those of a chunk that
+// has been on disk are two.
+func (s *shape) copyBytes() (n int64) {
+	for _, p := range s.parts {
+		if p.buffer >= 0 {
+			n += allocated(int64(p.n))
+		}
+	}
+	for _, child := range s.children {
+		n += child.copyBytes()
+	}
+	if s.dictionary != nil {
+		n += s.dictionary.copyBytes()
+	}
+	return n
 }
 
 // copyBatch returns a batch with the same rows in memory of its own.

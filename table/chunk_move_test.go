@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"pgregory.net/rapid"
 
 	"github.com/seed14ed4225/sluice/mem"
@@ -229,6 +230,58 @@ func TestACopyOfACountedChunkTakesWhatWasReserved(t *testing.T) {
 	if _, err := chunk.Copy(t.Context(), nil); !errors.As(err, &away) {
 		t.Errorf("%v", err)
 	}
+}
+
+// Buffers of any size, slices of them, and dictionaries that several chunks have.
+func TestACopyTakesWhatItSaysWhereverTheChunkHasBeen(t *testing.T) {
+	r := ample()
+	rapid.Check(t, func(t *rapid.T) {
+		for _, batch := range drawBatches(t, everyType()) {
+			whole := countedIn(t, r, batch)
+			want := asText(rowsOf(batch))
+			batch.Release()
+			from := newAllocator(context.Background(), reserved(t, r, mem.Host, 0))
+			s := whole.share(from)
+			var columns []arrow.Array
+			for i := range whole.Schema().NumFields() {
+				columns = append(columns, s.column(i))
+			}
+			s.release()
+			chunk := from.Chunk(array.NewRecordBatch(whole.Schema(), columns, int64(whole.Rows())))
+			for _, column := range columns {
+				column.Release()
+			}
+			need := chunk.CopyNeed()
+			if rapid.Bool().Draw(t, "alone") {
+				whole.Release()
+				if _, err := spill(t, r, chunk); err != nil {
+					t.Fatal(err)
+				}
+				if away := chunk.CopyNeed(); away != need {
+					t.Fatalf("a copy takes %d bytes, and %d when it is away", need, away)
+				}
+				if _, err := restore(t, r, chunk); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if again := chunk.CopyNeed(); again != need {
+				t.Fatalf("a copy takes %d bytes, and now %d", need, again)
+			}
+			res := reserved(t, r, mem.Host, need)
+			copied, err := chunk.Copy(context.Background(), res)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Release()
+			if got := asText(rowsOf(copied.(*Chunk).Batch())); !slices.Equal(got, want) {
+				t.Fatalf("the copy is\n%v\nnot\n%v", got, want)
+			}
+			copied.(*Chunk).Release()
+			chunk.Release()
+			whole.Release()
+		}
+		assertNothingTaken(t, r)
+	})
 }
 
 // A faultyFile fails to write or read when it is told to.

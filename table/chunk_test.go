@@ -65,24 +65,22 @@ func TestContentCountsEachBufferOnceAndWhole(t *testing.T) {
 	}
 }
 
-func TestACopySharesNothingAndIsTheSame(t *testing.T) {
+func TestACopyThatIsCountedSharesNothingAndIsTheSame(t *testing.T) {
+	r := ample()
 	rapid.Check(t, func(t *rapid.T) {
-		checked := memory.NewCheckedAllocator(memory.DefaultAllocator)
-		ctx := withAllocator(context.Background(), checked)
 		for _, batch := range drawBatches(t, everyType()) {
 			chunk := NewChunk(batch)
 			want := asText(rowsOf(batch))
 			m := sluice.NewMessage(3, chunk)
-			copied, err := m.Copy(ctx, nil)
+			res := reserved(t, r, mem.Host, batchCopyBytes(batch))
+			copied, err := m.Copy(context.Background(), res)
 			if err != nil {
 				t.Fatal(err)
 			}
+			res.Release()
 			second, err := sluice.Peek[*Chunk](&copied)
 			if err != nil {
 				t.Fatal(err)
-			}
-			if a, b := chunk.Content(), second.Content(); a != b {
-				t.Fatalf("content %v, of the copy %v", a, b)
 			}
 			for _, c := range batch.Columns() {
 				scribble(c.Data())
@@ -92,6 +90,33 @@ func TestACopySharesNothingAndIsTheSame(t *testing.T) {
 				t.Fatalf("the copy is\n%v\nnot\n%v", got, want)
 			}
 			copied.Release()
+		}
+		assertNothingTaken(t, r)
+	})
+}
+
+func TestACopyOfWhatNobodyCountsHasTheSameMemory(t *testing.T) {
+	checked := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	ctx := withAllocator(context.Background(), checked)
+	rapid.Check(t, func(t *rapid.T) {
+		for _, batch := range drawBatches(t, everyType()) {
+			batch := copyBatch(checked, batch)
+			chunk := NewChunk(batch)
+			want := asText(rowsOf(batch))
+			before := checked.CurrentAlloc()
+			copied, err := chunk.Copy(ctx, nil)
+			if err != nil || checked.CurrentAlloc() != before {
+				t.Fatalf("%d bytes, %d with the copy: %v", before, checked.CurrentAlloc(), err)
+			}
+			second := copied.(*Chunk)
+			if a, b := chunk.Content(), second.Content(); a != b {
+				t.Fatalf("content %v, of the copy %v", a, b)
+			}
+			chunk.Release()
+			if got := asText(rowsOf(second.Batch())); !slices.Equal(got, want) {
+				t.Fatalf("the copy is\n%v\nnot\n%v", got, want)
+			}
+			second.Release()
 		}
 		assertNoLeak(t, checked)
 	})

@@ -23,10 +23,10 @@ func (c *kindsCommand) Run(std streams, has offer) error {
 func explain(kind plan.Kind) string {
 	settings := kind.Describe()
 	if kind.Writes != plan.None {
-		settings = slices.Insert(settings, 0, plan.Setting{Name: "out", Doc: "the channel it writes", Required: true})
+		settings = slices.Insert(settings, 0, plan.Setting{Name: "out", Doc: "the " + channels(kind.Writes) + " it writes", Required: true})
 	}
 	if kind.Reads != plan.None {
-		settings = slices.Insert(settings, 0, plan.Setting{Name: "in", Doc: "the channel it reads", Required: true})
+		settings = slices.Insert(settings, 0, plan.Setting{Name: "in", Doc: "the " + channels(kind.Reads) + " it reads", Required: true})
 	}
 	width := 0
 	for _, s := range settings {
@@ -45,6 +45,13 @@ func explain(kind plan.Kind) string {
 		text.WriteString("\n")
 	}
 	return text.String()
+}
+
+func channels(ports plan.Ports) string {
+	if ports.Most > 1 {
+		return "channels"
+	}
+	return "channel"
 }
 
 // memories names kinds of memory: device or host.
