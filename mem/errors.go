@@ -40,6 +40,10 @@ type NoMemoryError struct {
 	// DiskLimit and DiskLeft are how much disk there was to spill to in all, and how much
 	// of it nobody had taken. Both are 0 for a request that is larger than its limit.
 	DiskLimit, DiskLeft int64
+
+	// Stranded is how many bytes of the kind could have been spilled, had there been a slower kind with
+	// room for them. It is 0 for a request that is larger than its limit.
+	Stranded int64
 }
 
 func (e *NoMemoryError) Error() string {

@@ -26,6 +26,16 @@ type candidate struct {
 	needed time.Duration
 }
 
+// droppable reports whether it is a cache, which needs no room elsewhere.
+func (c candidate) droppable() bool {
+	s, alone := c.victim.(single)
+	if !alone {
+		return false
+	}
+	_, droppable := s.Spillable.(cached)
+	return droppable
+}
+
 // rank orders candidates, the one to spill first in front.
 func rank(cs []candidate) {
 	slices.SortStableFunc(cs, func(a, b candidate) int {

@@ -167,6 +167,7 @@ func (p *pool) noMemory(q *request) error {
 	for k, n := range q.need {
 		if taken := p.taken(Kind(k)); n > p.limits[k]-taken {
 			e.Kind, e.Need, e.Limit, e.Taken, e.Smallest = Kind(k), n, p.limits[k], taken, taken+n
+			e.Stranded = p.mu.stranded[k]
 			break
 		}
 	}

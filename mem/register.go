@@ -58,7 +58,7 @@ type Registration struct {
 }
 
 // Register makes state that waits in no channel known to the spiller: partitions of
-// a hash table, runs of a sort, a cache. Its methods may be called at any time from
+// a hash table, runs of a sort. Its methods may be called at any time from
 // then on, by a goroutine of the resource, until Remove has returned; to use the
 // state, remove it first. When ctx ends, spills in progress are cancelled, and no more
 // begin. The name is for reports. On a nil resource, Register returns nil, on which
@@ -70,6 +70,26 @@ type Registration struct {
 func (r *Resource) Register(ctx context.Context, name string, s Spillable) *Registration {
 	return r.RegisterSource(ctx, name, single{s})
 }
+
+// Cache is something whose memory can be given up, since what is in it can be had again.
+type Cache interface {
+	// Content says what it owns now, and whether any of it can be dropped now: that is Spillable.
+	Content() Content
+
+	// Drop gives up what nobody uses, and returns how many bytes that freed.
+	Drop() (freed int64)
+}
+
+// RegisterCache is Register for a cache. It is dropped for those who wait for memory, also where there is
+// no slower kind to move anything to.
+func (r *Resource) RegisterCache(ctx context.Context, name string, c Cache) *Registration {
+	return r.Register(ctx, name, cached{c})
+}
+
+// cached is a cache as something to spill, which takes nothing of the reservation.
+type cached struct{ Cache }
+
+func (c cached) Spill(context.Context, *Reservation) (freed int64, err error) { return c.Drop(), nil }
 
 // RegisterSource is Register for several things that are needed at different times. A
 // source is always looked at.

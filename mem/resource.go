@@ -63,6 +63,7 @@ type pool struct {
 		relieving  bool // the spiller is there
 		short      [Kinds]shortage
 		spillError *SpillError // of the latest spill, nil if it went well
+		stranded   Amount      // of the latest spill of each kind: what no slower one had room for
 		outside    int64       // bytes taken by those who run in no node
 		turns      uint64      // changes whenever memory is given or given back
 		still      stillness   // that everybody has waited, with

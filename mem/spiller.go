@@ -169,17 +169,24 @@ func (p *pool) spill(k Kind, want int64) (freed int64) {
 	before := p.returned(k)
 	r := round{pool: p, kind: k, want: want}
 	r.changed.L = &r.mu
+	var stranded int64
 	for _, c := range p.victims(k, want) {
 		if !r.begin(c.bytes) {
 			break
 		}
-		if to, res := p.destination(k, c.bytes); res != nil {
+		if c.droppable() {
+			r.all.Go(func() { r.spill(c, k, nil) })
+		} else if to, res := p.destination(k, c.bytes); res != nil {
 			r.all.Go(func() { r.spill(c, to, res) })
 		} else {
+			stranded += c.bytes
 			r.end(c.bytes, nil)
 		}
 	}
 	r.all.Wait()
+	p.mu.Lock()
+	p.mu.stranded[k] = stranded
+	p.mu.Unlock()
 	// What a payload says that it freed is not what counts.
 	return min(r.freed, p.returned(k)-before)
 }
@@ -246,7 +253,9 @@ func (r *round) spill(c candidate, to Kind, res *Reservation) {
 		}
 		res.Release()
 		r.end(c.bytes, err)
-		r.pool.spilled(c.from, to, err)
+		if res != nil || err != nil { // that a cache was dropped says nothing of the disk
+			r.pool.spilled(c.from, to, err)
+		}
 	}()
 	if !c.from.begin() {
 		err = nil // it has gone

@@ -138,13 +138,16 @@ func TestNoMemoryNamesTheSettingsThatWouldHelp(t *testing.T) {
 	disk.Spilling = nil
 	usedUp.DiskLimit, usedUp.DiskLeft = 1<<30, 4<<10
 	larger.Need, larger.Taken, larger.Smallest = 100<<10, 0, 100<<10
+	stranded := short
+	stranded.Stranded = 8 << 10
 	const host, other = "memory: {host: 128KiB} in the job, or --memory-host 128KiB", "a disk with more room as spill_dir or --spill-dir"
 	tests := []struct {
 		about string
 		err   error
 		want  string
 	}{
-		{"nothing to spill to", &short, "; try " + host + ", or letting rows go to disk, with disk and spill_dir"},
+		{"nothing that could be spilled", &short, "; try " + host},
+		{"nothing to spill to", &stranded, "; try " + host + ", or letting rows go to disk, with disk and spill_dir"},
 		{"nothing to spill", &disk, "; try " + host},
 		{"a request larger than the limit", &larger, "; try memory: {host: 256KiB} in the job, or --memory-host 256KiB"},
 		{"a disk limit that is used up", &usedUp, "; try memory: {disk: 2GiB} in the job, or --memory-disk 2GiB, or " + host},

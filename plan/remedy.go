@@ -28,8 +28,7 @@ func remedy(failed *sluice.NodeError, step Step) string {
 		if diskFull {
 			try = append(try, otherDisk)
 		}
-		// What is asked for at a time is never spilled.
-		if short.Need <= short.Limit && short.DiskLimit == 0 && short.Spilling == nil && short.Kind != mem.Disk {
+		if short.Stranded > 0 && short.DiskLimit == 0 {
 			try = append(try, "letting rows go to disk, with disk and spill_dir")
 		}
 		if scan, ok := step.(*scan); ok {

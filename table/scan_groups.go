@@ -125,7 +125,7 @@ func inPieces(wanted []pages.Rows, most int) (pieces []pages.Rows) {
 // whose turn comes before.
 func (w *rowGroups) lookAhead() {
 	readers := cap(w.r.readers)
-	if readers == 1 || !w.r.pages.keep {
+	if readers == 1 {
 		return
 	}
 	for len(w.ahead) < readers && (len(w.ahead) == 0 || w.ahead[len(w.ahead)-1].err == nil) {

@@ -23,7 +23,7 @@ func (r *reading) reserve(group *pages.RowGroup, from, n int) (*pages.Piece, *me
 		return piece, reserved, nil
 	}
 	piece.Release()
-	r.pages.trim()
+	r.pages.Drop()
 	reserved, err := resource.ReserveAll(r.ctx, bytesOf(group.Bound(from, n)))
 	if err != nil {
 		return nil, nil, err
@@ -34,11 +34,10 @@ func (r *reading) reserve(group *pages.RowGroup, from, n int) (*pages.Piece, *me
 func bytesOf(b pages.Bound) mem.Amount { return mem.Of(mem.Host, b.Kept+b.Scratch) }
 
 // pageCache is the pages of row groups that are unpacked for several pieces, as something to
-// spill: it costs nothing to give them up but the time to unpack them again. It holds those of the
+// drop: it costs nothing to give them up but the time to unpack them again. It holds those of the
 // row groups that are open.
 type pageCache struct {
 	registered *mem.Registration
-	keep       bool  // between pieces
 	ahead      int64 // bytes of a row group that are unpacked before its turn, at most
 
 	mu struct {
@@ -50,19 +49,10 @@ type pageCache struct {
 // mostAhead is how much is unpacked ahead by all readers where there is no limit.
 const mostAhead = 256 << 20
 
-// register makes the pages known to the spiller. Where that could not reach them, since
-// it takes only what there is a slower kind of memory for, they are not kept, for
-// others may be waiting for memory.
+// register makes the pages known to the spiller, which drops them for those who wait for memory.
 func (c *pageCache) register(ctx context.Context, readers int) {
-	resource := mem.FromContext(ctx)
 	c.ahead = min(mostAhead, budgetOf(ctx).chunk()) / int64(readers)
-	switch {
-	case resource == nil:
-		c.keep = true
-	case resource.Limit(mem.Disk) > 0:
-		c.keep = true
-		c.registered = resource.Register(ctx, "unpacked pages", c)
-	}
+	c.registered = mem.FromContext(ctx).RegisterCache(ctx, "unpacked pages", c)
 }
 
 func (c *pageCache) remove() { c.registered.Remove() }
@@ -90,16 +80,10 @@ func (c *pageCache) open() []*pages.RowGroup {
 }
 
 // offer is called when pages are no longer in use.
-func (c *pageCache) offer() {
-	if c.keep {
-		c.registered.Offer()
-	} else {
-		c.trim()
-	}
-}
+func (c *pageCache) offer() { c.registered.Offer() }
 
-// trim gives up all pages that no piece needs at the moment.
-func (c *pageCache) trim() (freed int64) {
+// Drop is for the spiller. It gives up all pages that no piece needs at the moment.
+func (c *pageCache) Drop() (freed int64) {
 	for _, group := range c.open() {
 		freed += group.Trim()
 	}
@@ -113,9 +97,4 @@ func (c *pageCache) Content() (content mem.Content) {
 		content.Spillable = true
 	}
 	return content
-}
-
-// Spill is for the spiller. Nothing needs to be moved.
-func (c *pageCache) Spill(context.Context, *mem.Reservation) (freed int64, err error) {
-	return c.trim(), nil
 }
