@@ -60,6 +60,20 @@ func (j *Job) unordered() map[*node]bool {
 	return found
 }
 
+// Conditions returns, by the names of the nodes that scan Parquet, the condition by which the network leaves
+// out row groups and pages, as far as their statistics allow: that of the filter that reads all that
+// the scan writes, if nobody else does. Those that read everything are not in it.
+func (j *Job) Conditions() map[string]string {
+	found := make(map[string]string)
+	for _, n := range j.nodes {
+		condition := conditionBehind(n)
+		if s, ok := n.step.(*scan); ok && condition != "" && !s.settings().IsCSV() {
+			found[n.name] = condition
+		}
+	}
+	return found
+}
+
 // conditionBehind returns the condition of a filter that reads all that a node writes, and nobody else
 // does; "" if there is none.
 func conditionBehind(n *node) string {

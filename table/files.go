@@ -66,7 +66,29 @@ func expandOne(name string, format Format) ([]string, error) {
 		return nil, fmt.Errorf("%s: no file matches", name)
 	}
 	slices.Sort(found)
+	if err := packedTwice(name, found); err != nil {
+		return nil, err
+	}
 	return found, nil
+}
+
+// packedTwice is an error if what a pattern or a directory stands for has a file both packed and not, or
+// packed in two ways: that is one table, left behind by whoever packed it, and its rows would count twice.
+// Who means both names both.
+func packedTwice(name string, found []string) error {
+	first := make(map[string]string, len(found))
+	for _, path := range found {
+		plain := path
+		for _, packed := range []string{".gz", ".zst"} {
+			plain = strings.TrimSuffix(plain, packed)
+		}
+		if before, twice := first[plain]; twice {
+			return fmt.Errorf("%s: %s and %s look like one table, packed and not, whose rows would come twice; take one away, or, if both are meant, name the files one by one",
+				name, filepath.Base(before), filepath.Base(path))
+		}
+		first[plain] = path
+	}
+	return nil
 }
 
 // insteadOf says what a directory has in place of files of a format, and how that is read.
@@ -104,6 +126,9 @@ func directory(name string, format Format) ([]string, error) {
 		if !e.IsDir() && hasSuffix(e.Name(), suffixes) {
 			found = append(found, filepath.Join(name, e.Name()))
 		}
+	}
+	if err := packedTwice(name, found); err != nil {
+		return nil, err
 	}
 	if len(found) == 0 {
 		return nil, fmt.Errorf("%s: no *%s files in this directory%s", name, suffixes[0], insteadOf(format, name, suffixes[0], entries))

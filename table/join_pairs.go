@@ -2,7 +2,6 @@ package table
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -63,7 +62,7 @@ func (p *prober) ask(ctx context.Context) error {
 	batch := array.NewRecordBatch(a.about.schema, a.arrays, int64(len(p.candidates)))
 	defer batch.Release()
 	if a.selected, err = a.eval.Select(batch, a.selected[:0]); err != nil {
-		return fmt.Errorf("condition: %w", err)
+		return p.withoutValue(err)
 	}
 	for i, at := range a.selected {
 		p.candidates[i] = p.candidates[at]

@@ -465,3 +465,23 @@ func TestAConditionWithoutAValueEndsTheJoin(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestAConditionWithoutAValueNamesTheKeysOfThePair(t *testing.T) {
+	schema := arrow.NewSchema([]arrow.Field{field("day", arrow.FixedWidthTypes.Date32), field("who", arrow.BinaryTypes.String), field("n", int64Type)}, nil)
+	left := batchOf(schema, []any{1, "a", 1}, []any{1, `b"`, 2}, []any{2, `b"`, 0})
+	right := batchOf(schema, []any{2, "a", 7}, []any{1, "a", 7}, []any{2, `b"`, 7})
+	defer left.Release()
+	defer right.Release()
+	const want = `condition: rows with day = 1970-01-03, who = "b\"": "n_right // n > 1", character 1: "n_right // n": division by zero: 7 // 0`
+	for _, kind := range []JoinKind{InnerJoin, LeftJoin, FullJoin, SemiJoin} {
+		j := Join{Kind: kind, On: []JoinKey{{"day", "day"}, {"who", "who"}}, Where: "n_right // n > 1"}
+		_, _, err := joinIn(t, nil, j, []arrow.RecordBatch{left}, []arrow.RecordBatch{right})
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v", kind, err)
+		}
+		var row *expr.RowError
+		if !errors.As(err, &row) || row.Row >= 0 {
+			t.Errorf("%s: %+v has a row", kind, row)
+		}
+	}
+}

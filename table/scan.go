@@ -51,7 +51,8 @@ type Scan struct {
 	//
 	// A file that several patterns or directories stand for is read once, where it
 	// comes first. The same name twice is an error, and so are a pattern that matches
-	// nothing and a directory without such files. All files must have the same
+	// nothing, a directory without such files, and one of either that has a file of one name
+	// packed and not, such as a.csv and a.csv.gz: name both to read both. All files must have the same
 	// columns of the same types, in any order.
 	//
 	// [StandardStream] is standard input, of which only CSV can be read: Parquet is read from its

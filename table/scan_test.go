@@ -490,6 +490,15 @@ func TestScanSaysWhatIsWrongBeforeItReads(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "empty"), 0o777); err != nil {
 		t.Fatal(err)
 	}
+	packed := filepath.Join(dir, "packed")
+	if err := os.Mkdir(packed, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a.csv", "a.csv.gz", "a.tsv", "b.csv.gz", "b.csv.zst"} {
+		if err := os.WriteFile(filepath.Join(packed, name), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, tt := range []struct {
 		scan Scan
 		want []string
@@ -501,6 +510,9 @@ func TestScanSaysWhatIsWrongBeforeItReads(t *testing.T) {
 		{Scan{Files: []string{a, b, a}}, []string{"a.parquet is named twice"}},
 		{Scan{Files: []string{filepath.Join(dir, "x*.parquet")}}, []string{"x*.parquet", "no file matches"}},
 		{Scan{Files: []string{filepath.Join(dir, "empty")}}, []string{"empty", "no *.parquet files"}},
+		{Scan{Files: []string{packed}, Format: FormatCSV}, []string{"a.csv and a.csv.gz look like one table"}},
+		{Scan{Files: []string{filepath.Join(packed, "a.*")}}, []string{"a.csv and a.csv.gz look like one table"}},
+		{Scan{Files: []string{filepath.Join(packed, "*.csv.*")}}, []string{"b.csv.gz and b.csv.zst look like one table"}},
 		{Scan{Files: []string{text}}, []string{"text.parquet", "not a Parquet file"}},
 		{Scan{Files: []string{a}, Columns: []string{"m"}}, []string{"a.parquet", `unknown column "m"`}},
 		{Scan{Files: []string{sample}, Columns: []string{"orign"}}, []string{`unknown column "orign"; did you mean "origin"?`}},

@@ -102,10 +102,12 @@ func (c *runCommand) Run(ctx context.Context, std streams, has offer) error {
 	return err
 }
 
-// showRowGroups says how many row groups each scan of Parquet has read, and how many it did not have to.
+// showRowGroups says how many row groups each scan of Parquet has read, and how many it did not have to;
+// and how many rows that and pages left out of the others have spared it.
 func showRowGroups(out io.Writer, counts map[string]*table.ScanCount) {
 	for _, node := range slices.Sorted(maps.Keys(counts)) {
-		_, _ = fmt.Fprintf(out, "row groups of %s: %d read, %d skipped\n", node, counts[node].Read(), counts[node].Skipped())
+		c := counts[node]
+		_, _ = fmt.Fprintf(out, "row groups of %s: %d read, %d skipped; rows skipped: %d\n", node, c.Read(), c.Skipped(), c.SkippedRows())
 	}
 }
 

@@ -33,24 +33,34 @@ var (
 	ErrCast = errors.New("does not fit")
 )
 
-// RowError is a row for which an expression has no value. Its text counts rows from 1.
+// RowError is a row for which an expression has no value. Its text counts rows from 1, and names none if Row is negative.
 type RowError struct {
 	Expr   string // the whole expression
 	Offset int    // of the part that has no value, in characters from 0
 	Part   string // that part
-	Row    int    // in the batch, from 0; of a node that keeps order, such as a filter, among all it received
+	Row    int    // in the batch, from 0; of a node that keeps order, such as a filter, among all it received; negative for a pair of rows, which has no number
 	Err    error  // wraps ErrOverflow, ErrDivisionByZero or ErrCast
 }
 
 func (e *RowError) Error() string {
-	if e.Part == e.Expr {
-		return fmt.Sprintf("%s, %s", quote(e.Expr), e.Message())
+	at, part := quote(e.Expr), ""
+	if e.Part != e.Expr {
+		at = fmt.Sprintf("%s, character %d", at, e.Offset+1)
+		part = quote(e.Part) + ": "
 	}
-	return fmt.Sprintf("%s, character %d, row %d: %s: %v", quote(e.Expr), e.Offset+1, e.Row+1, quote(e.Part), e.Err)
+	if e.Row >= 0 {
+		at = fmt.Sprintf("%s, row %d", at, e.Row+1)
+	}
+	return fmt.Sprintf("%s: %s%v", at, part, e.Err)
 }
 
 // Message is the error without the expression.
-func (e *RowError) Message() string { return fmt.Sprintf("row %d: %v", e.Row+1, e.Err) }
+func (e *RowError) Message() string {
+	if e.Row < 0 {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("row %d: %v", e.Row+1, e.Err)
+}
 
 // Unwrap returns Err.
 func (e *RowError) Unwrap() error { return e.Err }

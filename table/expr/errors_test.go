@@ -148,3 +148,20 @@ func TestWhatIsNotWantedIsNoError(t *testing.T) {
 		}
 	}
 }
+
+func TestARowWithoutANumberIsNotNamed(t *testing.T) {
+	for _, tt := range []struct {
+		err  RowError
+		want string
+	}{
+		{RowError{Expr: "1 // 0", Part: "1 // 0", Row: -1, Err: ErrDivisionByZero}, `"1 // 0": division by zero`},
+		{RowError{Expr: "2 + 1 // 0", Offset: 4, Part: "1 // 0", Row: -1, Err: ErrDivisionByZero}, `"2 + 1 // 0", character 5: "1 // 0": division by zero`},
+	} {
+		if got := tt.err.Error(); got != tt.want {
+			t.Errorf("%s, not %s", got, tt.want)
+		}
+		if got := tt.err.Message(); got != "division by zero" {
+			t.Errorf("message %s", got)
+		}
+	}
+}
