@@ -1,6 +1,9 @@
 package table
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
 func TestAPartitionIsSplitIntoSoManyThatFitAndNotManyMore(t *testing.T) {
 	b := budget{limit: 64 << 20}
@@ -19,6 +22,16 @@ func TestNoMorePartitionsAreMadeThanGetAPieceOfSomeSize(t *testing.T) {
 		n := b.partsFor(1<<50, 1)
 		if n < 8 || n > 256 || n > 8 && limit/32/int64(n) < leastPiece {
 			t.Errorf("%d partitions in %d bytes", n, limit)
+		}
+	}
+}
+
+func TestGroupsArePassedOnInSmallPiecesHoweverMuchMemoryThereIs(t *testing.T) {
+	for _, limit := range []int64{64 << 10, 64 << 20, 1 << 40, math.MaxInt64} {
+		from := budget{limit: limit}
+		s := newSpillway(t.Context(), "groups", &groupPlan{}, from, 0)
+		if s.opts.PieceBytes > 128<<10 || s.opts.PieceBytes > from.piece() || s.opts.PieceBytes < 1 {
+			t.Errorf("limit %d: pieces of %d bytes", limit, s.opts.PieceBytes)
 		}
 	}
 }

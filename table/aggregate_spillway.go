@@ -27,13 +27,18 @@ type spillway struct {
 func newSpillway(ctx context.Context, name string, plan *groupPlan, from budget, level int) *spillway {
 	s := &spillway{
 		ctx: ctx, limit: from, keys: len(plan.layouts),
-		opts: shuffle.Options{Name: name, Level: level, Parts: from.parts(), PieceBytes: from.piece()},
+		opts: shuffle.Options{Name: name, Level: level, Parts: from.parts(), PieceBytes: min(from.piece(), splitPiece)},
 	}
 	if plan.counted && level == 0 {
 		s.outer = s.keys - 1
 	}
 	return s
 }
+
+// splitPiece is the most bytes of what a split makes for a partition. What all partitions get at a time is still
+// in the processor's cache while it is dealt out, and there is enough of it, one after the other, that workers
+// take turns and the last of them is not left alone with much.
+const splitPiece = 128 << 10
 
 // parts is how many partitions there are where nothing is known of how many groups there will be.
 func (b budget) parts() int { return int(min(max(b.limit>>20, 8), 64)) }
