@@ -23,6 +23,9 @@ func (p *pool) configure(opts Options) error {
 	defaults := [Kinds]Limit{Device: Share(0.5), Pinned: Share(0.25), Host: Share(0.5), Disk: Bytes(0)}
 	if opts.SpillDir != "" {
 		defaults[Disk] = Share(0.9)
+		if !limits[Disk].set {
+			p.diskDir = opts.SpillDir
+		}
 		if opts.Files == nil {
 			if err := extent.Check(opts.SpillDir); err != nil {
 				reject(Kinds, "spill directory", err)

@@ -44,6 +44,10 @@ type NoMemoryError struct {
 	// Stranded is how many bytes of the kind could have been spilled, had there been a slower kind with
 	// room for them. It is 0 for a request that is larger than its limit.
 	Stranded int64
+
+	// DiskDir is the folder to spill to, if nobody set a limit for disk and DiskLimit is most
+	// of what was free there, so that only another folder has more; "" otherwise.
+	DiskDir string
 }
 
 func (e *NoMemoryError) Error() string {
@@ -63,6 +67,8 @@ func (e *NoMemoryError) Error() string {
 	switch {
 	case e.Spilling != nil:
 		why = e.Spilling.Error()
+	case e.DiskUsedUp() && e.DiskDir != "":
+		why = fmt.Sprintf("the disk of %q, to spill to, is full: its %s that were free, but for a reserve, are used up", e.DiskDir, size.Readable(e.DiskLimit))
 	case e.DiskUsedUp():
 		why = fmt.Sprintf("the %s of disk to spill to are used up", size.Readable(e.DiskLimit))
 	}

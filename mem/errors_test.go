@@ -25,6 +25,8 @@ func TestNoMemorySaysWhatWasLacking(t *testing.T) {
 			"mem: no 2MiB of pinned memory to be had: 3.8MiB of 4MiB are taken, none of it can be spilled, and everybody waits; this step lacked 1.8MiB"},
 		{mem.NoMemoryError{Kind: mem.Host, Need: mib, Limit: 4 * mib, Taken: 4 * mib, Smallest: 5 * mib, DiskLimit: 64 * mib, DiskLeft: 10},
 			"mem: no 1MiB of host memory to be had: 4MiB of 4MiB are taken, the 64MiB of disk to spill to are used up, and everybody waits; this step lacked 1MiB"},
+		{mem.NoMemoryError{Kind: mem.Host, Need: mib, Limit: 4 * mib, Taken: 4 * mib, Smallest: 5 * mib, DiskLimit: 18 * mib, DiskDir: "/fast"},
+			`mem: no 1MiB of host memory to be had: 4MiB of 4MiB are taken, the disk of "/fast", to spill to, is full: its 18MiB that were free, but for a reserve, are used up, and everybody waits; this step lacked 1MiB`},
 		{mem.NoMemoryError{Kind: mem.Host, Need: mib, Limit: 4 * mib, Taken: 4 * mib, Smallest: 5 * mib, Spilling: failed},
 			"mem: no 1MiB of host memory to be had: 4MiB of 4MiB are taken, spilling runs to disk failed: broken, and everybody waits; this step lacked 1MiB"},
 	} {
@@ -67,7 +69,7 @@ func TestAFailedRequestKnowsHowMuchDiskWasLeft(t *testing.T) {
 		errIs(t, err, nil)
 		defer disk.Release()
 		_, err = r.Reserve(inNode(t.Context(), "asker"), mem.Disk, 40*k)
-		if lack := errAs[*mem.NoMemoryError](t, err); lack.DiskLimit != 100*k || lack.DiskLeft != 30*k || lack.Smallest != 110*k {
+		if lack := errAs[*mem.NoMemoryError](t, err); lack.DiskDir != "" || lack.DiskLimit != 100*k || lack.DiskLeft != 30*k || lack.Smallest != 110*k {
 			t.Errorf("%+v", lack)
 		}
 	})

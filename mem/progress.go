@@ -159,7 +159,7 @@ func (p *pool) there(need Amount) bool {
 
 // noMemory returns why a request fails. Callers hold the lock.
 func (p *pool) noMemory(q *request) error {
-	e := &NoMemoryError{Node: q.account.name, DiskLimit: p.limits[Disk]}
+	e := &NoMemoryError{Node: q.account.name, DiskLimit: p.limits[Disk], DiskDir: p.diskDir}
 	e.DiskLeft = max(0, p.limits[Disk]-p.taken(Disk))
 	if p.mu.spillError != nil { // a nil one would make an error that is not nil
 		e.Spilling = p.mu.spillError

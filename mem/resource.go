@@ -32,6 +32,7 @@ type Resource struct {
 // pool is what a resource and its scopes have in common.
 type pool struct {
 	limits   Amount
+	diskDir  string // whose free space the limit for disk is a part of, by default; else ""
 	setAside Amount // of the limits, for who has waited longest when everybody waits
 
 	device     device.Device

@@ -137,6 +137,8 @@ func TestNoMemoryNamesTheSettingsThatWouldHelp(t *testing.T) {
 	disk, usedUp, larger := spilling, short, short
 	disk.Spilling = nil
 	usedUp.DiskLimit, usedUp.DiskLeft = 1<<30, 4<<10
+	nearlyFull := usedUp
+	nearlyFull.DiskDir = "/fast"
 	larger.Need, larger.Taken, larger.Smallest = 100<<10, 0, 100<<10
 	stranded := short
 	stranded.Stranded = 8 << 10
@@ -151,6 +153,7 @@ func TestNoMemoryNamesTheSettingsThatWouldHelp(t *testing.T) {
 		{"nothing to spill", &disk, "; try " + host},
 		{"a request larger than the limit", &larger, "; try memory: {host: 256KiB} in the job, or --memory-host 256KiB"},
 		{"a disk limit that is used up", &usedUp, "; try memory: {disk: 2GiB} in the job, or --memory-disk 2GiB, or " + host},
+		{"a folder where no more is free", &nearlyFull, "; try " + host + ", or " + other},
 		{"a full disk", &spilling, "; try " + host + ", or " + other},
 		{"a full disk in itself", full, "; try " + other},
 		{"disk", &mem.NoMemoryError{Kind: mem.Disk, Need: 1, Limit: 3 << 30, Taken: 3 << 30, Smallest: 3<<30 + 1},

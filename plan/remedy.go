@@ -21,6 +21,9 @@ func remedy(failed *sluice.NodeError, step Step) string {
 	var try []string
 	switch {
 	case noMemory:
+		if short.DiskUsedUp() && short.DiskDir != "" {
+			diskFull = true // but for a reserve: the limit cannot be raised by much
+		}
 		if short.DiskUsedUp() && !diskFull {
 			try = append(try, more(mem.Disk, max(short.DiskLimit+short.Need, leastDisk)))
 		}

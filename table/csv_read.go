@@ -27,8 +27,12 @@ func (s Scan) runCSV(ctx context.Context, schema *arrow.Schema, paths []string, 
 	r := &csvReading{reading: newReading(ctx, schema, throttle, s.rows(), readers), scan: s}
 	r.trouble.onError = s.CSV.OnError
 	defer r.stop(nil)
-	for _, path := range paths {
-		if err := r.file(path); err != nil {
+	for i, path := range paths {
+		if err := r.file(i, path); err != nil {
+			var row *RowError
+			if errors.As(err, &row) {
+				r.all.Wait() // rows before it may be wrong, too, and are to be named then
+			}
 			r.fail(err)
 			break
 		}
@@ -38,14 +42,14 @@ func (s Scan) runCSV(ctx context.Context, schema *arrow.Schema, paths []string, 
 	return int(r.seq), r.err
 }
 
-// file cuts a file into blocks.
-func (r *csvReading) file(path string) (err error) {
+// file cuts a file into blocks, the i-th of the scan.
+func (r *csvReading) file(i int, path string) (err error) {
 	source, err := openCSV(path, r.scan.stdin())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(rowError(source.path, err), source.close()) }()
-	f, err := r.describe(source, path)
+	f, err := r.describe(source, i, path)
 	if err != nil {
 		return err
 	}
@@ -72,14 +76,14 @@ func (r *csvReading) file(path string) (err error) {
 
 // describe looks again at the columns of a file, which was closed since they were agreed on, and
 // leaves it at its beginning.
-func (r *csvReading) describe(source *csvSource, path string) (*csvFile, error) {
+func (r *csvReading) describe(source *csvSource, i int, path string) (*csvFile, error) {
 	f := &csvFile{path: source.path}
 	err := r.scan.eachCSV(path, func(_ *csvSource, head csv.Head) error {
 		places, err := places(f.path, head.Names, columnNames(r.schema))
 		if err != nil {
 			return err
 		}
-		f.Reader, err = csv.NewReader(r.scan.CSV.dialect(path), r.schema, len(head.Names), places, csvFileTrouble{&r.trouble, f.path, r.scan.CSV.Types})
+		f.Reader, err = csv.NewReader(r.scan.CSV.dialect(path), r.schema, len(head.Names), places, csvFileTrouble{&r.trouble, f.path, i, r.scan.CSV.Types})
 		return err
 	})
 	return f, err

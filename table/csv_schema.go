@@ -79,8 +79,13 @@ func (s Scan) csvSchema(path string, head csv.Head) (*arrow.Schema, error) {
 		}
 	}
 	// A row that is not well formed is an error now only if it would be one later, and is counted then.
-	types, err := head.Types(s.CSV.dialect(path), csvFileTrouble{&csvTrouble{onError: s.CSV.OnError}, path, nil}.Row)
+	trouble := csvFileTrouble{&csvTrouble{onError: s.CSV.OnError}, path, 0, s.CSV.Types}
+	types, err := head.Types(s.CSV.dialect(path), trouble.Row)
 	if err != nil {
+		// A value before that row may be wrong, too, and is to be named then.
+		if first := head.Check(s.CSV.dialect(path), s.CSV.Types, trouble); first != nil {
+			err = first
+		}
 		return nil, rowError(path, err)
 	}
 	wanted := s.Columns

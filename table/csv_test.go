@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -137,7 +138,7 @@ func TestRowsThatDoNotParseAreSkippedOrNullAndCounted(t *testing.T) {
 	const text = "a,b\n1,x\noops,y\n3\n4,\"z\"z\nnope,\xff\n6,w\n"
 	types := map[string]arrow.DataType{"a": int64Type, "b": stringType}
 	for onError, want := range map[OnError]struct{ rows, log string }{
-		OnErrorSkip: {"a int64,b utf8;1|x;6|w", `msg="skipped 4 rows of CSV, such as FILE:4: 1 field, and there are 2 columns"`},
+		OnErrorSkip: {"a int64,b utf8;1|x;6|w", `msg="skipped 4 rows of CSV, such as FILE:3: column \"a\": \"oops\" is not a whole number that fits int64"`},
 		OnErrorNull: {"a int64,b utf8;1|x;NULL|y;NULL|NULL;6|w", `msg="skipped 2 rows of CSV, such as FILE:4: 1 field, and there are 2 columns"
 msg="read 3 values of CSV as null, such as FILE:3: column \"a\": \"oops\" is not a whole number that fits int64"`},
 	} {
@@ -156,6 +157,54 @@ msg="read 3 values of CSV as null, such as FILE:3: column \"a\": \"oops\" is not
 		if got := strings.TrimSpace(strings.ReplaceAll(log.String(), s.Files[0], "FILE")); got != want.log {
 			t.Errorf("%s: it warns\n%s\nwant\n%s", onError, got, want.log)
 		}
+	}
+}
+
+// Rows are taken apart before their values are looked at, values column by column, and blocks side by side.
+func TestTheFirstRowThatDoesNotParseIsNamed(t *testing.T) {
+	types := map[string]arrow.DataType{"a": int64Type, "b": int64Type}
+	good := strings.Repeat("1,1\n", 2_000_000/4) // more than the sample that types are inferred from, and a block
+	for about, tt := range map[string]struct{ text, want string }{
+		"a value before a row":            {"1,1\nx,1\n3\n", `FILE:3: column "a": "x" is not a whole number that fits int64`},
+		"a row before a value":            {"1\nx,1\n", `FILE:2: 1 field, and there are 2 columns`},
+		"columns":                         {"1,1\n1,y\nx,1\n", `FILE:3: column "b": "y" is not a whole number that fits int64`},
+		"columns of a row":                {"1,1\nx,y\n", `FILE:3: column "a": "x" is not a whole number that fits int64`},
+		"behind the sample":               {good + "1,y\nx,1\n1\n", `FILE:500002: column "b": "y" is not a whole number that fits int64`},
+		"before a quote without an end":   {good + "1,y\n1,\"1\n" + good, `FILE:500002: column "b": "y" is not a whole number that fits int64`},
+		"blocks, the later ending sooner": {good + "1,y\n1" + good[1:] + "1\n", `FILE:500002: column "b": "y" is not a whole number that fits int64`},
+	} {
+		t.Run(about, func(t *testing.T) {
+			for _, onError := range []OnError{OnErrorFail, OnErrorSkip} {
+				s := csvFileOf(t, "a.csv", "a,b\n"+tt.text)
+				if onError == OnErrorSkip && strings.Contains(tt.text, `"`) {
+					continue // a row too long to be read ends the scan, however it is meant
+				}
+				var log bytes.Buffer
+				s.CSV, s.Logger = CSV{OnError: onError, Types: types}, slog.New(slog.NewJSONHandler(&log, nil))
+				got := strings.TrimPrefix(flat(t, s), `node "scan": `) // as what is behind the sample has
+				if onError == OnErrorSkip {
+					var entry struct{ Msg string }
+					if err := json.Unmarshal(log.Bytes(), &entry); err != nil {
+						t.Fatal(err)
+					}
+					_, got, _ = strings.Cut(entry.Msg, ", such as ")
+				}
+				if got = strings.ReplaceAll(got, s.Files[0], "FILE"); got != tt.want {
+					t.Errorf("%s: it says %.200s\nwant %s", onError, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+func TestTheFirstFileWithARowThatDoesNotParseIsNamed(t *testing.T) {
+	first, second := csvFileOf(t, "a.csv", "a\n1\n1\n1\nx\n"), csvFileOf(t, "b.csv", "a\ny\n")
+	var log bytes.Buffer
+	s := Scan{Files: []string{first.Files[0], second.Files[0]}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	s.CSV = CSV{OnError: OnErrorSkip, Types: map[string]arrow.DataType{"a": int64Type}}
+	flat(t, s)
+	if want := "such as " + first.Files[0] + ":5: "; !strings.Contains(log.String(), want) {
+		t.Errorf("it warns %s, want %s", &log, want)
 	}
 }
 

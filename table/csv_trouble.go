@@ -19,14 +19,27 @@ type csvTrouble struct {
 	mu      struct {
 		sync.Mutex
 		rows, values       int64
-		firstRow, firstNil error // by the time they were found
+		firstRow, firstNil csvPlace
 	}
+}
+
+// A csvPlace is where something did not parse. Those of a scan are found in any order: blocks are read
+// side by side, and in a block rows are taken apart before their values are looked at.
+type csvPlace struct {
+	file int // of those scanned
+	why  *RowError
+}
+
+// before reports whether a place comes first in the order of the rows, as any does before none.
+func (p csvPlace) before(other csvPlace) bool {
+	return other.why == nil || p.file < other.file || p.file == other.file && p.why.Line < other.why.Line
 }
 
 // csvFileTrouble is that of one file, which it knows by name.
 type csvFileTrouble struct {
 	*csvTrouble
 	path  string
+	file  int                       // of those scanned
 	typed map[string]arrow.DataType // columns whose type was said, and not inferred
 }
 
@@ -35,7 +48,7 @@ func (t csvFileTrouble) Row(why *csv.Error) error {
 	if t.onError == "" || t.onError == OnErrorFail {
 		return why
 	}
-	t.skipped(rowError(t.path, why))
+	t.skipped(t.place(why))
 	return nil
 }
 
@@ -43,10 +56,10 @@ func (t csvFileTrouble) Row(why *csv.Error) error {
 func (t csvFileTrouble) Value(why *csv.Error) (leaveOut bool, err error) {
 	switch t.onError {
 	case OnErrorSkip:
-		t.skipped(rowError(t.path, why))
+		t.skipped(t.place(why))
 		return true, nil
 	case OnErrorNull:
-		t.nulled(rowError(t.path, why))
+		t.nulled(t.place(why))
 		return false, nil
 	}
 	if t.typed[why.Column] == nil && !errors.Is(why, csv.ErrUTF8) {
@@ -55,28 +68,38 @@ func (t csvFileTrouble) Value(why *csv.Error) (leaveOut bool, err error) {
 	return false, why
 }
 
+func (t csvFileTrouble) place(why *csv.Error) csvPlace {
+	return csvPlace{t.file, inFile(t.path, why)}
+}
+
+func inFile(path string, why *csv.Error) *RowError {
+	return &RowError{File: path, Line: why.Line, Column: why.Column, Err: why.Err}
+}
+
 // rowError has the error of a row name its file, too; others are left as they are.
 func rowError(path string, err error) error {
 	var row *csv.Error
 	if errors.As(err, &row) {
-		return &RowError{File: path, Line: row.Line, Column: row.Column, Err: row.Err}
+		return inFile(path, row)
 	}
 	return err
 }
 
-func (t *csvTrouble) skipped(why error) {
+func (t *csvTrouble) skipped(at csvPlace) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.mu.rows++; t.mu.rows == 1 {
-		t.mu.firstRow = why
+	t.mu.rows++
+	if at.before(t.mu.firstRow) {
+		t.mu.firstRow = at
 	}
 }
 
-func (t *csvTrouble) nulled(why error) {
+func (t *csvTrouble) nulled(at csvPlace) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.mu.values++; t.mu.values == 1 {
-		t.mu.firstNil = why
+	t.mu.values++
+	if at.before(t.mu.firstNil) {
+		t.mu.firstNil = at
 	}
 }
 
@@ -88,10 +111,10 @@ func (t *csvTrouble) report(ctx context.Context, log *slog.Logger) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.mu.rows > 0 {
-		log.WarnContext(ctx, fmt.Sprintf("skipped %s of CSV, such as %v", plural(t.mu.rows, "row"), t.mu.firstRow))
+		log.WarnContext(ctx, fmt.Sprintf("skipped %s of CSV, such as %v", plural(t.mu.rows, "row"), t.mu.firstRow.why))
 	}
 	if t.mu.values > 0 {
-		log.WarnContext(ctx, fmt.Sprintf("read %s of CSV as null, such as %v", plural(t.mu.values, "value"), t.mu.firstNil))
+		log.WarnContext(ctx, fmt.Sprintf("read %s of CSV as null, such as %v", plural(t.mu.values, "value"), t.mu.firstNil.why))
 	}
 }
 

@@ -196,6 +196,8 @@ func (r *reading) deal(piece readable, reserved *mem.Reservation, ticket *sluice
 		<-r.readers // another may read while this one waits for its turn
 		if err == nil {
 			err = r.handOn(next, chunk)
+		} else {
+			_ = r.await(next) // else it would be by chance which of two broken pieces is named
 		}
 		r.fail(err)
 	})
@@ -231,14 +233,22 @@ func (r *reading) unchanged(file *pages.File, fields []int) error {
 	return nil
 }
 
+// await waits until all pieces before this one were sent.
+func (r *reading) await(next dealtPiece) error {
+	select {
+	case <-next.turn:
+		return nil
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
+}
+
 // handOn sends a piece when its turn has come.
 func (r *reading) handOn(next dealtPiece, chunk *Chunk) error {
 	m := sluice.NewMessage(next.seq, chunk)
 	defer m.Release()
-	select {
-	case <-next.turn:
-	case <-r.ctx.Done():
-		return r.ctx.Err()
+	if err := r.await(next); err != nil {
+		return err
 	}
 	if err := next.ticket.SendHeld(r.ctx, &m); err != nil {
 		return err

@@ -65,7 +65,9 @@ nodes:
   sort: {kind: sort, in: rows, by: delay, out: sorted}
   show: {kind: print, in: sorted, format: csv}
 `
+	unsaid := strings.Replace(spilling, "disk: unlimited, ", "", 1)
 	for about, tt := range map[string]struct{ job, file, want string }{
+		"unsaid":   {unsaid, "", `the disk of "DIR/?", to spill to, is full: .*; try .*a disk with more room as spill_dir or --spill-dir`},
 		"csv":      {writing, "new.csv", `save": DIR/new.csv: writing failed after [\d.]+[kKM]i?B \(nothing of it is left; make room, or write to another place\): no space left on device$`},
 		"zstd":     {writing, "new.csv.zst", `save": DIR/new.csv.zst: writing failed after [\d.]+[kKM]i?B \(.*\): no space left on device$`},
 		"parquet":  {writing, "new.parquet", `save": DIR/new.parquet: writing failed after [\d.]+[kKM]i?B \(.*\): no space left on device$`},

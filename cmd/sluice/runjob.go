@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -21,8 +22,27 @@ type runCommand struct {
 	jobFlags
 	deviceFlags
 	memoryFlags
-	Workers int       `placeholder:"N" help:"How many goroutines a node computes with, if its settings do not say. Default is what the job says, or one for each processor."`
+	Workers workers   `placeholder:"N" help:"How many goroutines a node computes with, if its settings do not say. Default is what the job says, or one for each processor."`
 	Format  rowFormat `placeholder:"FORMAT" help:"How to print rows: table, csv, or json with one object per line. Default is what the job says, or table."`
+}
+
+// workers are how many goroutines a node computes with, 0 if the job is to say.
+type workers int
+
+// Decode reads the value of --workers. One that begins with a minus is like a flag, but never meant as one.
+func (w *workers) Decode(ctx *kong.DecodeContext) error {
+	token := ctx.Scan.Pop()
+	n, err := strconv.Atoi(token.String())
+	switch {
+	case token.IsEOL():
+		return errors.New("expected a number after it")
+	case err != nil:
+		return fmt.Errorf("expected a number after it, but got %q", token)
+	case n < 0:
+		return fmt.Errorf("%d: it cannot be negative", n)
+	}
+	*w = workers(n)
+	return nil
 }
 
 // rowFormat is how to print rows, empty if the job is to say.
@@ -68,9 +88,6 @@ when the job or the command line is wrong, and 130 after Ctrl-C.`
 }
 
 func (c *runCommand) Run(ctx context.Context, std streams, has offer) error {
-	if c.Workers < 0 {
-		return usageError{fmt.Sprintf("--workers %d: it cannot be negative", c.Workers)}
-	}
 	job, err := c.load(ctx, std.in, has.kinds)
 	if err != nil {
 		return err
@@ -119,7 +136,7 @@ func (c *runCommand) runIn(ctx context.Context, memory *mem.Resource, job *plan.
 	network, err := job.Network(plan.Env{
 		Stdout: out,
 		Format: table.Format(c.Format),
-		Memory: memory, Workers: c.Workers, RowGroups: rowGroups,
+		Memory: memory, Workers: int(c.Workers), RowGroups: rowGroups,
 		Logger: log,
 	})
 	if err != nil {

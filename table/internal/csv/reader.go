@@ -53,10 +53,12 @@ const fieldBytes = int64(unsafe.Sizeof(field{}))
 func (r *Reader) Read(ctx context.Context, block []byte, line int64, most int, scratch, from memory.Allocator) (arrow.RecordBatch, error) {
 	rows := newRows(r, block, line, most, scratch)
 	defer rows.release()
-	if err := rows.find(); err != nil {
-		return nil, err
-	}
+	broken := rows.find()
 	columns, err := rows.read(ctx, from)
+	if err == nil && broken != nil {
+		releaseColumns(columns)
+		return nil, broken // and what is before it parses
+	}
 	if err == nil && rows.bad != nil {
 		// Whatever is left parses.
 		releaseColumns(columns)
@@ -112,7 +114,7 @@ func (r *rows) release() {
 	}
 }
 
-// find finds the rows that are well formed.
+// find finds the rows that are well formed; if it ends with an error, those before it.
 func (r *rows) find() error {
 	split := newSplitter(r.dialect.Delimiter, r.columns)
 	record := make([]field, r.columns)
@@ -140,20 +142,34 @@ func (r *rows) errorAt(at int, column string, err error) *Error {
 	return &Error{Line: r.line + int64(bytes.Count(r.block[:at], newline)), Column: column, Err: err}
 }
 
-// read makes the arrays, and finds out which rows are bad.
+// read makes the arrays, and finds out which rows are bad. An error of a value is the one of the
+// first row that has any: behind a column with one, the others are read to the row before it.
 func (r *rows) read(ctx context.Context, from memory.Allocator) (columns []arrow.Array, err error) {
 	columns = make([]arrow.Array, len(r.readers))
+	n := r.n
 	for i, read := range r.readers {
-		if err = ctx.Err(); err == nil {
-			columns[i], err = read(from, column{
-				block: r.block, fields: r.fields[i][:r.n], dialect: &r.dialect,
-				wrong: func(row int, value []byte) error { return r.wrong(i, row, value) },
-			})
+		if ended := ctx.Err(); ended != nil {
+			err = ended
+			break
 		}
-		if err != nil {
-			releaseColumns(columns)
-			return nil, err
+		var wrong error
+		columns[i], wrong = read(from, column{
+			block: r.block, fields: r.fields[i][:n], dialect: &r.dialect,
+			wrong: func(row int, value []byte) error {
+				why := r.wrong(i, row, value)
+				if why != nil {
+					n = row
+				}
+				return why
+			},
+		})
+		if wrong != nil {
+			err = wrong
 		}
+	}
+	if err != nil {
+		releaseColumns(columns)
+		return nil, err
 	}
 	return columns, nil
 }
