@@ -1,6 +1,12 @@
 package mem
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// CPUTime is the processor time that the process has used.
+func CPUTime() time.Duration { return cpuTime() }
 
 // SettleFrees waits until what was released has come back.
 func (r *Resource) SettleFrees(ctx context.Context) { r.settleFrees(ctx) }

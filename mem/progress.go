@@ -36,7 +36,7 @@ func since(now time.Time) stillness { return stillness{now, now, cpuTime()} }
 
 // lasts reports whether it has lasted for so long without computing, or long in any case.
 func (s *stillness) lasts(patience time.Duration) bool {
-	const hardly = 20 // a twentieth of one processor, which is left even on a crowded machine
+	const hardly = 5 // a fifth of one processor: more than the spiller takes that finds nothing
 	now := time.Now()
 	quiet := now.Sub(s.quiet)
 	if quiet < patience {

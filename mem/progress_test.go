@@ -189,9 +189,15 @@ func TestNobodyFailsSoonWhileTheProcessComputes(t *testing.T) {
 		res.Release()
 		asked <- err
 	}()
-	for began := time.Now(); time.Since(began) < 1500*time.Millisecond; { // as another goroutine of a node that waits
+	began, before := time.Now(), mem.CPUTime()
+	for time.Since(began) < 1500*time.Millisecond { // as another goroutine of a node that waits
 		runtime.Gosched()
 	}
+	got := mem.CPUTime() - before
 	held.Release()
-	errIs(t, <-asked, nil)
+	err := <-asked
+	if got < 750*time.Millisecond {
+		t.Skipf("the machine is crowded: of 1.5s, the process had a processor for %v", got)
+	}
+	errIs(t, err, nil)
 }
