@@ -273,30 +273,36 @@ func naive(f Func, schema *arrow.Schema, column int, rows [][]any) (value any, f
 	return sum.Uint64(), sum.IsUint64()
 }
 
-// naiveSpread computes in two passes.
+// naiveSpread computes from float64s, but in fractions: the mean of large ones that are all the same
+// would differ from them.
 func naiveSpread(f Func, typ arrow.DataType, values []any) any {
-	var numbers []float64
-	mean := 0.0
+	var numbers []*big.Rat
+	finite, mean := true, new(big.Rat)
 	for _, v := range values {
-		x := 0.0
+		f := 0.0
 		switch v := v.(type) {
 		case int64:
-			x = float64(v)
+			f = float64(v)
 		case uint64:
-			x = float64(v)
+			f = float64(v)
 		case float64:
-			x = v
+			f = v
 		case decimal128.Num:
-			x = v.ToFloat64(typ.(arrow.DecimalType).GetScale())
+			f = v.ToFloat64(typ.(arrow.DecimalType).GetScale())
+		}
+		x := new(big.Rat)
+		if x.SetFloat64(f) == nil {
+			finite, x = false, new(big.Rat)
 		}
 		numbers = append(numbers, x)
-		mean += x
+		mean.Add(mean, x)
 	}
-	n := float64(len(numbers))
-	mean /= n
-	sum := 0.0
+	n := int64(len(numbers))
+	mean.Quo(mean, big.NewRat(n, 1))
+	sum := new(big.Rat)
 	for _, x := range numbers {
-		sum += (x - mean) * (x - mean)
+		x.Sub(x, mean)
+		sum.Add(sum, x.Mul(x, x))
 	}
 	if f == Variance || f == StdDev {
 		n--
@@ -304,11 +310,14 @@ func naiveSpread(f Func, typ arrow.DataType, values []any) any {
 	switch {
 	case n == 0:
 		return nil
-	case f == StdDev || f == StdDevPop:
-		return math.Sqrt(sum / n)
-	default:
-		return sum / n
+	case !finite:
+		return math.NaN()
 	}
+	spread, _ := sum.Quo(sum, big.NewRat(n, 1)).Float64()
+	if f == StdDev || f == StdDevPop {
+		return math.Sqrt(spread)
+	}
+	return spread
 }
 
 func TestAggregateWithoutKeysGivesOneRowAlsoForNoInput(t *testing.T) {

@@ -82,6 +82,9 @@ func lookUp[T any](dst, dict []T, scratch *scratch[int32], want wanted, p page) 
 			return err
 		}
 		n := stretch.count - over
+		if n == 0 { // whatever code it repeats, no value has it
+			continue
+		}
 		if stretch.packed == nil {
 			if uint(stretch.value) >= uint(len(dict)) {
 				return errNoEntry(stretch.value, len(dict))
@@ -116,6 +119,9 @@ func decodeCodes(codes []int32, entries int, want wanted, p page) error {
 		}
 		into := codes[:stretch.count-over]
 		codes = codes[len(into):]
+		if len(into) == 0 { // whatever code it repeats, no value has it
+			continue
+		}
 		if stretch.packed == nil {
 			if uint(stretch.value) >= uint(entries) {
 				return errNoEntry(stretch.value, entries)
