@@ -100,10 +100,27 @@ func newRig(s subject) *rig {
 	return r
 }
 
-// after makes reader i do something after its third message.
+// after makes reader i do something after its third message. The others wait with theirs until that
+// is done: a slow reader might be given no third, or do it when all is over.
 func (r *rig) after(i int, do func(ctx context.Context) error) {
+	done := make(chan struct{})
+	for _, other := range r.readers {
+		if other.then != nil {
+			continue // it does something of its own
+		}
+		other.then = func(ctx context.Context, read int) error {
+			if read == 3 {
+				select {
+				case <-done:
+				case <-ctx.Done():
+				}
+			}
+			return errNext
+		}
+	}
 	r.readers[i].then = func(ctx context.Context, read int) error {
 		if read == 3 {
+			defer close(done)
 			return do(ctx)
 		}
 		return errNext
