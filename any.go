@@ -93,7 +93,8 @@ func RecvAny(ctx context.Context, cs ...*Channel) (i int, m Message, err error) 
 //
 //   - [ErrStopped] or [ErrClosed] when all have ended, whichever one of them
 //     gives, with index -1
-//   - the [*AbortError] of any one that was aborted, with its index
+//   - the [*AbortError] of any one that was aborted, with its index, and after a
+//     few messages at most even while others have room
 //   - ctx.Err(), [ErrEmptyMessage] or a [*TypeError], with index -1
 func SendAny(ctx context.Context, m *Message, cs ...*Channel) (i int, err error) {
 	for _, c := range cs {
@@ -124,6 +125,10 @@ func SendAny(ctx context.Context, m *Message, cs ...*Channel) (i int, err error)
 			woken.signal()
 			*m = Message{}
 			return k, nil
+		}
+		if c.mu.ending == aborted { // however many receivers wait at the others
+			defer c.mu.Unlock()
+			return k, c.sendError()
 		}
 		c.mu.Unlock()
 	}

@@ -342,6 +342,33 @@ func TestSendAnyPrefersAWaitingReceiver(t *testing.T) {
 	})
 }
 
+func TestSendAnySeesAnAbortThoughAnotherAlwaysWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cs := newChannels(3)
+		cs[0].Abort(errBoom)
+		for range 1000 {
+			receiving := later(func() (sluice.Message, error) { return cs[1].Recv(t.Context()) })
+			receiving.waits(t)
+			m := sluice.NewMessage(0, "x")
+			i, err := sluice.SendAny(t.Context(), &m, cs...)
+			if err != nil {
+				errIs(t, err, errBoom)
+				cs[1].Close()
+				_, err = receiving.returns(t)
+				errIs(t, err, io.EOF)
+				if i != 0 {
+					t.Errorf("channel %d is said to be aborted", i)
+				}
+				return
+			}
+			m, err = receiving.returns(t)
+			errIs(t, err, nil)
+			m.Release()
+		}
+		t.Error("a thousand were sent past the channel that was aborted")
+	})
+}
+
 func TestSendAnyIsFair(t *testing.T) {
 	const rounds = 3000
 	cs := newChannels(3)
