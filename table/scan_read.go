@@ -247,7 +247,7 @@ func (r *reading) await(next dealtPiece) error {
 func (r *reading) handOn(next dealtPiece, chunk *Chunk) error {
 	m := sluice.NewMessage(next.seq, chunk)
 	defer m.Release()
-	if err := r.await(next); err != nil {
+	if err := r.awaitWith(next, chunk); err != nil {
 		return err
 	}
 	if err := next.ticket.SendHeld(r.ctx, &m); err != nil {
