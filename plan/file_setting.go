@@ -13,7 +13,7 @@ import (
 
 // settingOfField has for fields of [table.Scan] and [table.Write] the settings that they come from.
 var settingOfField = map[string]string{
-	"Format": "format", "Codec": "compression", "RowGroupRows": "row_group_rows", "RowGroupBytes": "row_group_bytes",
+	"Format": "format", "Codec": "compression", "RowGroupRows": "row_group_rows", "RowGroupBytes": "row_group_bytes", "Workers": "workers",
 	"CSV.Delimiter": "delimiter", "CSV.NoHeader": "header", "CSV.Names": "names", "CSV.Types": "types",
 	"CSV.Null": "null_text", "CSV.OnError": "on_error", "CSV.QuoteAll": "quote_all",
 }

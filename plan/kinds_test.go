@@ -33,6 +33,7 @@ nodes:
     compression: zstd
     row_group_rows: 1000
     row_group_bytes: 1MiB
+    workers: 3
   other: {kind: scan, files: a.csv, on_error: null, out: others}
   print: {kind: write, in: others, file: "-", delimiter: ";", header: false, null_text: NA, quote_all: true}
 `), nil)
@@ -46,7 +47,7 @@ nodes:
 		}},
 		table.Write{
 			Path: "b.txt", Format: table.FormatParquet, Overwrite: true, Codec: table.CodecZstd,
-			RowGroupRows: 1000, RowGroupBytes: 1 << 20,
+			RowGroupRows: 1000, RowGroupBytes: 1 << 20, Workers: 3,
 		},
 		table.Scan{Files: []string{"a.csv"}, CSV: table.CSV{OnError: table.OnErrorNull}},
 		table.Write{Path: "-", CSV: table.WriteCSV{Delimiter: ";", NoHeader: true, Null: "NA", QuoteAll: true}},

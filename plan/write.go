@@ -24,6 +24,7 @@ type writing struct {
 	Compression   codec      `job:"compression" doc:"none, snappy (Parquet only), gzip or zstd; if not given, snappy for Parquet and what the name says for CSV" also:"codec compress"`
 	RowGroupRows  int        `job:"row_group_rows,min=1" doc:"Parquet: most rows of a row group; 1048576 if not given"`
 	RowGroupBytes size.Size  `job:"row_group_bytes,min=1" doc:"Parquet: most memory that the rows of a row group take before they are encoded, such as 16MiB; 64MiB if not given, and never more than an eighth of the limit of host memory"`
+	Workers       int        `job:"workers,min=1" doc:"Parquet: how many columns are encoded at once; what the job says if not given"`
 	Delimiter     string     `job:"delimiter" doc:"CSV: the character between fields; a comma if not given, a tab for .tsv" also:"separator sep delim"`
 	Header        bool       `job:"header" doc:"CSV: whether the first line has the names of the columns" also:"headers column_names"`
 	NullText      string     `job:"null_text" doc:"CSV: what stands for a null; an empty field if not given" also:"null nulls null_value null_values na"`
@@ -34,7 +35,8 @@ func (s *writing) settings() table.Write {
 	return table.Write{
 		Path: s.File.Value, Format: table.Format(s.Format), Overwrite: s.Overwrite, Codec: table.Codec(s.Compression),
 		RowGroupRows: s.RowGroupRows, RowGroupBytes: s.RowGroupBytes.Bytes(),
-		CSV: table.WriteCSV{Delimiter: s.Delimiter, NoHeader: !s.Header, Null: s.NullText, QuoteAll: s.QuoteAll},
+		Workers: s.Workers,
+		CSV:     table.WriteCSV{Delimiter: s.Delimiter, NoHeader: !s.Header, Null: s.NullText, QuoteAll: s.QuoteAll},
 	}
 }
 
@@ -44,7 +46,11 @@ func (s *writing) Schema(in []*arrow.Schema) ([]*arrow.Schema, error) {
 }
 
 func (s *writing) Add(to *sluice.Network, at Place) error {
-	name, run, in := s.settings().Node(at.Name, at.In[0], at.Env.stdout())
+	settings := s.settings()
+	if settings.IsParquet() { // CSV has one worker, whatever the job says of all nodes
+		settings.Workers = at.workers(settings.Workers)
+	}
+	name, run, in := settings.Node(at.Name, at.In[0], at.Env.stdout())
 	if s.File.Value == table.StandardStream {
 		run = untilClosed(run)
 	}

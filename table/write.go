@@ -60,7 +60,10 @@ const (
 // CSV takes the chunk that is being written. For Parquet, chunks are kept until they
 // make a row group, in an eighth of the limit of host memory at most; as much again, and some
 // pages, is reserved for encoding. Row groups are smaller where the limit is. What a
-// compressor needs is reserved as well.
+// compressor needs is reserved as well. Workers beyond the first each take some pages and an eighth of a
+// row group, and all of them an eighth of the limit at most; one that finds no room for that
+// waits until there is, and the others do its work. The next row group is collected while
+// one is encoded if both have room in an eighth of the limit.
 type Write struct {
 	// Path is the file to write. [StandardStream] stands for standard output; the format is
 	// then CSV unless Format says Parquet.
@@ -84,6 +87,11 @@ type Write struct {
 	// RowGroupRows.
 	RowGroupRows  int
 	RowGroupBytes int64
+
+	// Workers is how many columns of a Parquet file are encoded at once. 0 means as many as there
+	// are processors. There are fewer where the limit of host memory has no room for as many; the
+	// file is the same, to the byte. CSV is written by one.
+	Workers int
 
 	// CSV is how CSV is written.
 	CSV WriteCSV
@@ -126,6 +134,13 @@ func (w Write) Schema(in *arrow.Schema) (*arrow.Schema, error) {
 // What the system said is wrapped, so that [errors.Is] tells a full disk or a broken pipe.
 func (w Write) Node(name string, in *sluice.Channel, stdout io.Writer) (string, func(context.Context) error, sluice.Port) {
 	return name, func(ctx context.Context) error { return w.run(ctx, in, stdout) }, reads(in)
+}
+
+// IsParquet says whether the file is to be Parquet, by Format or by the end of Path. Of what
+// can be written only that has any use for several Workers.
+func (w Write) IsParquet() bool {
+	p, err := w.settled()
+	return err == nil && p.Format == FormatParquet
 }
 
 // A plannedWrite is a Write with its defaults filled in.
@@ -179,6 +194,9 @@ func (w Write) settled() (p plannedWrite, err error) {
 			field := firstField(named{"RowGroupRows", w.RowGroupRows != 0}, named{"RowGroupBytes", true})
 			return p, wrongField(field, errors.New("CSV has no row groups; those are for Parquet"))
 		}
+		if w.Workers > 1 {
+			return p, wrongField("Workers", errors.New("CSV is written by one worker; more are for Parquet"))
+		}
 	case FormatParquet:
 		if codec != CodecNone && byName == FormatParquet {
 			return p, fmt.Errorf("%s: Parquet is compressed inside, not as a whole; end the name in .parquet", w.Path)
@@ -196,6 +214,9 @@ func (w Write) settled() (p plannedWrite, err error) {
 	}
 	if err := w.checkCodec(); err != nil {
 		return p, wrongField("Codec", err)
+	}
+	if err := checkWorkers(w.Workers); err != nil {
+		return p, wrongField("Workers", err)
 	}
 	if w.RowGroupRows < 0 || w.RowGroupBytes < 0 {
 		field := firstField(named{"RowGroupRows", w.RowGroupRows < 0}, named{"RowGroupBytes", true})
@@ -253,64 +274,116 @@ type rowWriter interface {
 	release()
 }
 
-func (w Write) run(ctx context.Context, in *sluice.Channel, stdout io.Writer) error {
+func (w Write) run(ctx context.Context, in *sluice.Channel, stdout io.Writer) (err error) {
 	settled, err := w.settled()
 	if err != nil {
 		return err
 	}
-	var to *target
-	var rows rowWriter
-	defer func() {
-		if rows != nil {
-			rows.release()
+	run := writing{Write: w, path: settled.Path, in: in, stdout: stdout}
+	defer run.discard()
+	workers := 0
+	if settled.Format == FormatParquet {
+		workers = budgetOf(ctx).workersFor(w.Workers)
+	}
+	run.encoders = newEncoders(workers)
+	err = inParallel(ctx, 1+workers, func(ctx context.Context, worker int) error {
+		if worker == 0 {
+			defer run.encoders.end()
+			return run.collect(ctx)
 		}
-		to.discard()
-	}()
-	err = eachChunk(ctx, in, func(m *sluice.Message, chunk *Chunk) error {
-		if rows == nil {
-			planned, err := w.plan(chunk.Schema())
-			if err != nil {
+		err := run.encoders.work(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err() // what an encoder makes of that may hide it
+		}
+		return ofFile(err)
+	})
+	var inside *fileError
+	if errors.As(err, &inside) {
+		return run.to.wrap(inside.err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return run.to.commit()
+}
+
+// A fileError is one of making the file. It gets its name only when nobody writes any more.
+type fileError struct{ err error }
+
+func (e *fileError) Error() string { return e.err.Error() }
+func (e *fileError) Unwrap() error { return e.err }
+
+func ofFile(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fileError{err}
+}
+
+// writing is one run of a Write.
+type writing struct {
+	Write
+	path     string
+	in       *sluice.Channel
+	stdout   io.Writer
+	encoders *encoders
+
+	to   *target // nil as long as nothing has come
+	rows rowWriter
+}
+
+// collect gives all chunks of the input to the writer.
+func (w *writing) collect(ctx context.Context) error {
+	err := eachChunk(ctx, w.in, func(m *sluice.Message, chunk *Chunk) error {
+		if w.rows == nil {
+			if err := w.open(ctx, chunk.Schema()); err != nil {
 				return err
-			}
-			if to, err = openTarget(w.Path, w.Overwrite, stdout); err != nil {
-				return err
-			}
-			if rows, err = newRowWriter(ctx, planned, to, chunk.Schema()); err != nil {
-				return to.wrap(err)
 			}
 		}
 		taken, err := sluice.Take[*Chunk](m)
 		if err != nil {
 			return err
 		}
-		return to.wrap(rows.write(ctx, taken))
+		return ofFile(w.rows.write(ctx, taken))
 	})
 	if err != nil {
 		return err
 	}
-	if rows == nil {
-		return fmt.Errorf("%s: nothing came to be written, not even the names of the columns", settled.Path)
+	if w.rows == nil {
+		return fmt.Errorf("%s: nothing came to be written, not even the names of the columns", w.path)
 	}
-	if err := rows.finish(ctx); err != nil {
-		return to.wrap(err)
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return to.commit()
+	return ofFile(w.rows.finish(ctx))
 }
 
-func newRowWriter(ctx context.Context, w plannedWrite, to io.Writer, schema *arrow.Schema) (rowWriter, error) {
-	if w.Format == FormatParquet {
-		rows, err := newParquetWriter(ctx, w.Write, to, schema)
-		if err != nil {
-			return nil, err // and no writer: an interface that holds nil is not nil
-		}
-		return rows, nil
-	}
-	rows, err := newCSVWriter(ctx, w, to, schema)
+func (w *writing) open(ctx context.Context, schema *arrow.Schema) error {
+	planned, err := w.plan(schema)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return rows, nil
+	if w.to, err = openTarget(w.Path, w.Overwrite, w.stdout); err != nil {
+		return err
+	}
+	if planned.Format == FormatParquet {
+		rows, err := newParquetWriter(ctx, planned.Write, w.to, schema, w.encoders)
+		if err == nil {
+			w.rows = rows // and else none: an interface that holds nil is not nil
+		}
+		return ofFile(err)
+	}
+	rows, err := newCSVWriter(ctx, planned, w.to, schema)
+	if err == nil {
+		w.rows = rows
+	}
+	return ofFile(err)
+}
+
+// discard gives back what is held, and removes the file unless it was committed.
+func (w *writing) discard() {
+	if w.rows != nil {
+		w.rows.release()
+	}
+	w.to.discard()
 }

@@ -7,11 +7,10 @@ import (
 	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
-	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
-	"github.com/apache/arrow-go/v18/parquet/schema"
 
 	"github.com/seed14ed4225/sluice/mem"
 )
@@ -38,34 +37,35 @@ func storable(schema *arrow.Schema) error {
 	return nil
 }
 
-// parquetWriter keeps chunks until they make a row group, and then encodes that column by
-// column, a few thousand rows at a time. So there is only ever one column's page in the
-// making, and what is encoded goes straight to the file; the price is that the rows of a group
-// wait as they came.
+// parquetWriter keeps chunks until they make a row group, and hands that to workers, who encode it
+// column by column, a few thousand rows at a time. What is encoded goes straight to the file, but for
+// what must wait for the columns before it; the price is that the rows of a group wait as they came.
+//
+// While a group is encoded the next one is collected, if both together are small enough. How many
+// workers there are changes nothing in the file.
 type parquetWriter struct {
-	file     *file.Writer
-	encoding context.Context // as pqarrow wants it
-	columns  []arrow.Field
-	reserved *mem.Reservation // for encoding, as long as the writer lives
+	file     *parquetFile
+	order    fileOrder
+	encoders *encoders
+
+	from     budget
+	reserved []*mem.Reservation // for encoding, as long as the writer lives; the first is for the first worker
+	workers  int                // wanted
+	worker   int64              // what one more takes beside room
+	room     int64              // for pages that wait, with one more worker
 
 	mostRows, mostBytes int64 // of a row group
-	slice               encodingSlice
+	ahead               int64 // bytes of two groups that may be there at once
 
-	parts []groupPart // of the next row group
-	rows  int64
-	bytes int64
+	encoding []*groupRows // at most two, in order
+	next     groupRows    // not complete yet
+	rows     int64        // of it
+	stray    *Chunk       // not all of it is in a group, because of an error
 }
 
-// groupPart is some rows of a chunk.
-type groupPart struct {
-	chunk    *Chunk
-	from, to int64
-	last     bool // no other part has the chunk after this one, which therefore releases it
-}
-
-func newParquetWriter(ctx context.Context, w Write, to io.Writer, in *arrow.Schema) (*parquetWriter, error) {
+func newParquetWriter(ctx context.Context, w Write, to io.Writer, in *arrow.Schema, encoders *encoders) (*parquetWriter, error) {
 	from := budgetOf(ctx)
-	p := &parquetWriter{mostRows: int64(w.RowGroupRows), mostBytes: w.RowGroupBytes}
+	p := &parquetWriter{from: from, encoders: encoders, mostRows: int64(w.RowGroupRows), mostBytes: w.RowGroupBytes}
 	if p.mostRows == 0 {
 		p.mostRows = defaultGroupRows
 	}
@@ -73,9 +73,8 @@ func newParquetWriter(ctx context.Context, w Write, to io.Writer, in *arrow.Sche
 		p.mostBytes = defaultGroupBytes
 	}
 	p.mostBytes = min(p.mostBytes, from.limit/8)
+	p.ahead = min(2*p.mostBytes, from.limit/8)
 	page := min(max(from.limit/512, 4<<10), 1<<20)
-	// Slices of a page, or less: what is converted for them lies beside the page in the making.
-	p.slice = newEncodingSlice(int(page/16), page)
 
 	options := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST), parquet.WithDataPageSize(page),
@@ -88,28 +87,33 @@ func newParquetWriter(ctx context.Context, w Write, to io.Writer, in *arrow.Sche
 	}
 	properties := parquet.NewWriterProperties(options...)
 	arrowProperties := pqarrow.DefaultWriterProps()
-	p.columns = make([]arrow.Field, in.NumFields())
+	columns := make([]arrow.Field, in.NumFields())
 	for i, f := range in.Fields() {
 		// The schema of a chunk promises nothing about the next one's nulls.
-		p.columns[i] = arrow.Field{Name: f.Name, Type: plain(f.Type), Nullable: true}
+		columns[i] = arrow.Field{Name: f.Name, Type: plain(f.Type), Nullable: true}
 	}
-	stored, err := pqarrow.ToParquet(arrow.NewSchema(p.columns, nil), properties, arrowProperties)
+	stored, err := pqarrow.ToParquet(arrow.NewSchema(columns, nil), properties, arrowProperties)
 	if err != nil {
 		return nil, err
 	}
-	if p.reserved, err = from.reserve(ctx, p.mostBytes+encodingBytes(page, w.Codec)); err != nil {
+	p.worker, p.room = encodingBytes(page, w.Codec), p.mostBytes/8
+	first, err := from.reserve(ctx, p.ahead+p.worker)
+	if err != nil {
 		return nil, err
 	}
-	p.encoding = pqarrow.NewArrowWriteContext(ctx, &arrowProperties)
+	p.reserved = append(p.reserved, first)
+	// The others take no more than an eighth of the limit.
+	p.workers = int(min(int64(cap(encoders.admit)), 1+from.limit/8/(p.worker+p.room)))
 	if p.file, err = openParquet(to, stored, properties); err != nil {
 		p.release()
 		return nil, err
 	}
+	encoders.columns, encoders.properties = columns, properties
+	// Slices of a page, or less: what is converted for them lies beside the page in the making.
+	encoders.slice = func() encodingSlice { return newEncodingSlice(int(page/16), page) }
+	encoders.tasks = make(chan columnTask, 2*len(columns)) // so that two groups never wait for a worker to take them
+	encoders.admit <- struct{}{}
 	return p, nil
-}
-
-func openParquet(to io.Writer, stored *schema.Schema, properties *parquet.WriterProperties) (*file.Writer, error) {
-	return file.NewParquetWriterWithError(to, stored.Root(), file.WithWriterProps(properties))
 }
 
 var parquetCodecs = map[Codec]compress.Compression{
@@ -137,89 +141,129 @@ func codecBytes(codec Codec) int64 {
 	}
 }
 
+// admit lets more workers work, if there is memory for them. Until there is, the others do.
+func (p *parquetWriter) admit(ctx context.Context) {
+	for len(p.reserved) < p.workers {
+		res, there := p.from.from.TryReserve(ctx, mem.Of(mem.Host, p.worker+p.room))
+		if !there {
+			return
+		}
+		p.reserved = append(p.reserved, res)
+		p.order.room.Add(p.room)
+		p.encoders.admit <- struct{}{}
+	}
+}
+
 func (p *parquetWriter) write(ctx context.Context, chunk *Chunk) error {
 	rows, bytes := int64(chunk.Rows()), batchBytes(chunk.Batch())
-	if len(p.parts) > 0 && p.bytes+bytes > p.mostBytes {
+	if rows == 0 {
+		chunk.Release()
+		return nil
+	}
+	p.stray = chunk
+	countNulls(chunk.Batch())
+	if p.rows > 0 && p.next.bytes+bytes > p.mostBytes {
 		if err := p.flush(ctx); err != nil {
-			chunk.Release()
 			return err
 		}
 	}
-	p.bytes += bytes
 	for from := int64(0); from < rows; {
+		if err := p.await(ctx, p.next.bytes+bytes); err != nil {
+			return err
+		}
+		p.next.bytes, bytes = p.next.bytes+bytes, 0
 		to := min(rows, from+p.mostRows-p.rows)
-		p.parts = append(p.parts, groupPart{chunk, from, to, to == rows})
+		p.next.parts = append(p.next.parts, groupPart{chunk, from, to, to == rows})
+		if to == rows {
+			p.stray = nil
+		}
 		p.rows += to - from
 		if p.rows == p.mostRows {
 			if err := p.flush(ctx); err != nil {
-				if to < rows {
-					chunk.Release()
-				}
 				return err
 			}
 		}
 		from = to
 	}
-	if rows == 0 {
-		chunk.Release()
+	return nil
+}
+
+// countNulls has arrays know how many nulls they have. They count them when they are first asked, and write
+// that down; but columns that are encoded at the same time can be one array.
+func countNulls(batch arrow.RecordBatch) {
+	for _, column := range batch.Columns() {
+		column.NullN()
+		if coded, ok := column.(*array.Dictionary); ok {
+			coded.Dictionary().NullN()
+		}
+	}
+}
+
+// await waits until so many bytes of a next group can be there beside what is being encoded. Nothing of
+// that needs anything from who waits, neither rows nor memory.
+func (p *parquetWriter) await(ctx context.Context, bytes int64) error {
+	for len(p.encoding) > 1 || len(p.encoding) == 1 && p.encoding[0].bytes+bytes > p.ahead {
+		if err := await(ctx, p.encoding[0].done); err != nil {
+			return err
+		}
+		p.encoding = p.encoding[1:]
 	}
 	return nil
 }
 
-// flush writes a row group.
+// flush has the next row group be encoded.
 func (p *parquetWriter) flush(ctx context.Context) error {
-	defer p.drop()
 	if p.rows == 0 {
 		return nil
 	}
-	group, err := p.file.AppendRowGroupChecked()
+	meta, columns, err := p.file.group(p.rows)
 	if err != nil {
 		return err
 	}
-	for i, f := range p.columns {
-		if err := p.column(ctx, group, i); err != nil {
-			return fmt.Errorf("column %q: %w", f.Name, err)
-		}
-	}
-	return group.Close()
-}
-
-func (p *parquetWriter) column(ctx context.Context, group file.SerialRowGroupWriter, i int) error {
-	column, err := group.NextColumn()
-	if err != nil {
-		return err
-	}
-	for _, part := range p.parts {
-		if err := ctx.Err(); err != nil {
+	group := p.next
+	group.done = make(chan struct{})
+	p.encoding = append(p.encoding, &group)
+	p.next, p.rows = groupRows{}, 0
+	p.admit(ctx)
+	ordinal := p.file.ordinal - 1
+	for i, column := range columns {
+		then := func() error {
+			if column.settle(); i < len(columns)-1 {
+				return nil
+			}
+			err := meta.Finish(0, ordinal) // it does not use the size that it is given
+			group.drop()
+			close(group.done)
 			return err
 		}
-		err := p.slice.write(p.encoding, column, part.chunk.Batch().Column(i), int(part.from), int(part.to))
-		if err != nil {
-			return err
-		}
+		p.encoders.tasks <- columnTask{&group, i, column.meta, p.order.add(column.pages, then)}
 	}
-	return column.Close()
-}
-
-// drop lets go of the rows that wait.
-func (p *parquetWriter) drop() {
-	for _, part := range p.parts {
-		if part.last {
-			part.chunk.Release()
-		}
-	}
-	clear(p.parts)
-	p.parts, p.rows, p.bytes = p.parts[:0], 0, 0
+	return nil
 }
 
 func (p *parquetWriter) finish(ctx context.Context) error {
 	if err := p.flush(ctx); err != nil {
 		return err
 	}
-	return p.file.Close()
+	for _, group := range p.encoding {
+		if err := await(ctx, group.done); err != nil {
+			return err
+		}
+	}
+	return p.file.finish()
 }
 
+// release is called when no worker works any more.
 func (p *parquetWriter) release() {
-	p.drop()
-	p.reserved.Release()
+	for _, group := range p.encoding {
+		group.drop()
+	}
+	p.next.drop()
+	if p.stray != nil {
+		p.stray.Release()
+	}
+	for _, res := range p.reserved {
+		res.Release()
+	}
+	p.encoding, p.stray, p.reserved = nil, nil, nil
 }

@@ -297,6 +297,8 @@ func TestWhatCannotBeWrittenIsRefusedBeforeAnythingIsRead(t *testing.T) {
 		{Write{Path: dir + "/a.parquet"}, in, `column "d" is a duration, which Parquet does not have; write CSV, or a number instead`},
 		{Write{Path: dir + "/a.parquet", CSV: WriteCSV{Null: "x"}}, in, "this is about CSV, and the file is Parquet"},
 		{Write{Path: dir + "/a.csv", RowGroupRows: 1}, in, "CSV has no row groups; those are for Parquet"},
+		{Write{Path: dir + "/a.csv", Workers: 2}, in, "CSV is written by one worker; more are for Parquet"},
+		{Write{Path: dir + "/a.parquet", Workers: -1}, in, "-1 workers: there must be at least 1, or 0 for as many as there are processors"},
 		{Write{Path: dir + "/a.csv", Codec: CodecSnappy}, in, `unknown compression "snappy" of csv; have none, gzip, zstd`},
 		{Write{Path: dir + "/a.CSV.gz", Codec: CodecZstd}, in, `compression "zstd", and by its name ` + dir + `/a.CSV.gz is gzip`},
 		{Write{Path: dir + "/a.parquet.gz"}, in, dir + `/a.parquet.gz: Parquet is compressed inside, not as a whole; end the name in .parquet`},
