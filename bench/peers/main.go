@@ -67,6 +67,7 @@ var cases = []struct {
 	{"scan", (*bench).scan},
 	{"sort", (*bench).sort},
 	{"join", (*bench).join},
+	{"write", (*bench).write},
 	{"speedup", (*bench).speedUp},
 }
 
