@@ -41,7 +41,7 @@ func newSpillway(ctx context.Context, name string, plan *groupPlan, from budget,
 const splitPiece = 128 << 10
 
 // parts is how many partitions there are where nothing is known of how many groups there will be.
-func (b budget) parts() int { return int(min(max(b.limit>>20, 8), 64)) }
+func (b budget) parts() int { return int(min(max(b.limit>>20, 8), 128)) }
 
 // leastPiece is the least bytes of what a split makes for a partition: there are no more partitions
 // than get so much.

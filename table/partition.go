@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
 
 	"github.com/seed14ed4225/sluice/mem"
@@ -160,30 +161,7 @@ func (p *KeyPartitioner) Split(
 		return nil, err
 	}
 	defer scratch.Release()
-	made := make([]any, parts.N)
-	done := false
-	defer func() { // also when Arrow panics
-		if !done {
-			releaseChunks(made)
-		}
-	}()
-	for part, places := range s.places(parts) {
-		if len(places) == 0 {
-			continue
-		}
-		texts := make([]int64, len(s.columns))
-		for i, from := range s.columns {
-			texts[i] = textAt(s.schema.Field(i).Type, from, places)
-		}
-		own := newAllocator(ctx, res)
-		batch, err := gatherBatch(own, s.schema, s.columns, places, texts)
-		if err != nil {
-			return nil, err
-		}
-		made[part] = own.Chunk(batch)
-	}
-	done = true
-	return made, nil
+	return s.split(ctx, parts, res)
 }
 
 // Pack moves chunks that Split has returned to disk as one, as [shuffle.Packer] says.
@@ -241,9 +219,54 @@ func (p *KeyPartitioner) open(payloads []any) (*splitting, error) {
 	return s, nil
 }
 
-// places returns where the rows of each partition are, in order.
-func (s *splitting) places(parts shuffle.Parts) [][]place {
-	of := make([]uint16, s.rows) // the partition of each row
+// split makes the chunks of the partitions.
+func (s *splitting) split(ctx context.Context, parts shuffle.Parts, res *mem.Reservation) ([]any, error) {
+	of := s.partitions(parts)
+	rows := make([]int, parts.N)
+	for _, part := range of {
+		rows[part]++
+	}
+	into := newParted(ctx, res, rows, len(s.columns))
+	made := make([]any, parts.N)
+	done := false
+	defer func() { // also when Arrow panics
+		into.release()
+		if !done {
+			releaseChunks(made)
+		}
+	}()
+	var found [][]place
+	for c, from := range s.columns {
+		typ := s.schema.Field(c).Type
+		if into.scatter(c, typ, from, of) {
+			continue
+		}
+		if found == nil {
+			found = s.places(of, rows)
+		}
+		for part, places := range found {
+			if len(places) == 0 {
+				continue
+			}
+			a, err := gather(into.mem[part], typ, from, places, textAt(typ, from, places))
+			if err != nil {
+				return nil, err
+			}
+			into.columns[part][c] = a
+		}
+	}
+	for part, n := range rows {
+		if n > 0 {
+			made[part] = into.mem[part].Chunk(array.NewRecordBatch(s.schema, into.columns[part], int64(n)))
+		}
+	}
+	done = true
+	return made, nil
+}
+
+// partitions returns the partition of each row.
+func (s *splitting) partitions(parts shuffle.Parts) []uint16 {
+	of := make([]uint16, s.rows)
 	keys := make([]view, len(s.keys))
 	hash := newKeyHash(len(s.keys))
 	for b, at := 0, 0; b < len(s.batches); b++ {
@@ -257,28 +280,27 @@ func (s *splitting) places(parts shuffle.Parts) [][]place {
 		hash.partitions(keys, parts, of[at:at+rows])
 		at += rows
 	}
-	ends := make([]int, parts.N+1)
-	for _, part := range of {
-		ends[part+1]++
-	}
-	for part := range parts.N {
-		ends[part+1] += ends[part]
-	}
+	return of
+}
+
+// places returns where the rows of each partition are, in order. rows is how many each has.
+func (s *splitting) places(of []uint16, rows []int) [][]place {
 	all := make([]place, s.rows)
-	found := make([][]place, parts.N)
-	for part := range found {
-		found[part] = all[ends[part]:ends[part]:ends[part+1]]
+	found := make([][]place, len(rows))
+	next := make([]int, len(rows)) // of each partition
+	end := 0
+	for part, n := range rows {
+		found[part], next[part] = all[end:][:n:n], end
+		end += n
 	}
-	next := ends[:parts.N] // of each partition
-	for b, at := 0, 0; b < len(s.batches); b++ {
-		for row, part := range of[at : at+int(s.batches[b].NumRows())] {
+	at := 0
+	for b, batch := range s.batches {
+		for row := range int(batch.NumRows()) {
+			part := of[at]
 			all[next[part]] = place{uint32(b), uint32(row)}
 			next[part]++
+			at++
 		}
-		at += int(s.batches[b].NumRows())
-	}
-	for part := range found {
-		found[part] = found[part][:cap(found[part])]
 	}
 	return found
 }
