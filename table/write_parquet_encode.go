@@ -97,6 +97,21 @@ func (e *encoders) work(ctx context.Context) error {
 func (e *encoders) column(ctx context.Context, task columnTask, slice *encodingSlice) error {
 	task.pages.ctx = ctx
 	into := file.NewColumnChunkWriter(task.meta, task.pages, e.properties)
+	if err := e.rows(ctx, task, into, slice); err != nil {
+		return err
+	}
+	if err := into.Close(); err != nil {
+		return err
+	}
+	return task.pages.done()
+}
+
+func (e *encoders) rows(ctx context.Context, task columnTask, into file.ColumnChunkWriter, slice *encodingSlice) error {
+	if texts, ok := into.(*file.ByteArrayColumnChunkWriter); ok {
+		if words := wordsOf(task.group, task.column, e.properties.DataPageSize()); words != nil {
+			return words.write(ctx, task.group, task.column, texts)
+		}
+	}
 	for _, part := range task.group.parts {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -105,8 +120,5 @@ func (e *encoders) column(ctx context.Context, task columnTask, slice *encodingS
 			return err
 		}
 	}
-	if err := into.Close(); err != nil {
-		return err
-	}
-	return task.pages.done()
+	return nil
 }

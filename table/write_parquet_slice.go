@@ -56,6 +56,9 @@ func (s *encodingSlice) text(into file.ColumnChunkWriter, column *view, from, to
 			continue
 		}
 		value := column.text.at(from + n)
+		if value == nil { // which statistics would take for none, and not for an empty text
+			value = []byte{}
+		}
 		bytes += int64(len(value))
 		s.there = append(s.there, 1)
 		s.texts = append(s.texts, value)
