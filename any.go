@@ -126,11 +126,11 @@ func SendAny(ctx context.Context, m *Message, cs ...*Channel) (i int, err error)
 			*m = Message{}
 			return k, nil
 		}
-		if c.mu.ending == aborted { // however many receivers wait at the others
-			defer c.mu.Unlock()
-			return k, c.sendError()
-		}
+		how, err := c.mu.ending, c.sendError()
 		c.mu.Unlock()
+		if how == aborted { // however many receivers wait at the others
+			return k, err
+		}
 	}
 	i, err = anyOf(ctx, cs, transfer{m: m, cargo: &g, sending: true})
 	if err == nil {

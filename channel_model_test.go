@@ -523,7 +523,7 @@ func (w *world) sendAny(k *modelCall) {
 		}
 	}
 	if len(waiting) > 0 {
-		ready, ended = waiting, nil
+		ready = waiting
 	}
 	w.choose(k, ready, ended, func(c *modelChannel) {
 		w.put(c, it, nil)
