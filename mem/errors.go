@@ -38,7 +38,7 @@ type NoMemoryError struct {
 	Spilling error  // why the latest spill failed, a [*SpillError], or nil
 
 	// DiskLimit and DiskLeft are how much disk there was to spill to in all, and how much
-	// of it nobody had taken. Both are 0 for a request that is larger than its limit.
+	// of it nobody had taken.
 	DiskLimit, DiskLeft int64
 
 	// Stranded is how many bytes of the kind could have been spilled, had there been a slower kind with
@@ -65,12 +65,16 @@ func (e *NoMemoryError) Error() string {
 	}
 	why := "none of it can be spilled"
 	switch {
+	case e.Stranded > 0 && e.DiskLimit == 0:
+		why = fmt.Sprintf("%s of it could be spilled, if there were a disk to spill to", size.Rounded(e.Stranded))
 	case e.Spilling != nil:
 		why = e.Spilling.Error()
 	case e.DiskUsedUp() && e.DiskDir != "":
 		why = fmt.Sprintf("the disk of %q, to spill to, is full: its %s that were free, but for a reserve, are used up", e.DiskDir, size.Readable(e.DiskLimit))
 	case e.DiskUsedUp():
 		why = fmt.Sprintf("the %s of disk to spill to are used up", size.Readable(e.DiskLimit))
+	case e.Stranded > 0:
+		why = fmt.Sprintf("the disk has no room for the %s of it that could be spilled", size.Rounded(e.Stranded))
 	}
 	return fmt.Sprintf("mem: no %s of %s to be had: %s of %s are taken, %s, and everybody waits; this step lacked %s",
 		size.Rounded(e.Need), of, size.Rounded(e.Taken), limit, why, size.Rounded(e.Smallest-e.Limit))
@@ -80,7 +84,7 @@ func (e *NoMemoryError) Error() string {
 // request that could not be met has left less of it than is spilled at a time.
 func (e *NoMemoryError) DiskUsedUp() bool {
 	const atATime = 1 << 20
-	return e.Kind != Disk && e.DiskLimit > 0 && e.DiskLeft < max(2*e.Need, min(e.DiskLimit/4, atATime))
+	return e.Kind != Disk && e.Need <= e.Limit && e.DiskLimit > 0 && e.DiskLeft < max(2*e.Need, min(e.DiskLimit/4, atATime))
 }
 
 // Unwrap returns why spilling failed, if it did.

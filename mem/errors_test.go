@@ -27,6 +27,10 @@ func TestNoMemorySaysWhatWasLacking(t *testing.T) {
 			"mem: no 1MiB of host memory to be had: 4MiB of 4MiB are taken, the 64MiB of disk to spill to are used up, and everybody waits; this step lacked 1MiB"},
 		{mem.NoMemoryError{Kind: mem.Host, Need: mib, Limit: 4 * mib, Taken: 4 * mib, Smallest: 5 * mib, DiskLimit: 18 * mib, DiskDir: "/fast"},
 			`mem: no 1MiB of host memory to be had: 4MiB of 4MiB are taken, the disk of "/fast", to spill to, is full: its 18MiB that were free, but for a reserve, are used up, and everybody waits; this step lacked 1MiB`},
+		{mem.NoMemoryError{Kind: mem.Host, Need: mib, Limit: 4 * mib, Taken: 4 * mib, Smallest: 5 * mib, Stranded: 3 * mib},
+			"mem: no 1MiB of host memory to be had: 4MiB of 4MiB are taken, 3MiB of it could be spilled, if there were a disk to spill to, and everybody waits; this step lacked 1MiB"},
+		{mem.NoMemoryError{Kind: mem.Host, Need: mib, Limit: 4 * mib, Taken: 4 * mib, Smallest: 5 * mib, Stranded: 3 * mib, DiskLimit: 4 * mib, DiskLeft: 3 * mib},
+			"mem: no 1MiB of host memory to be had: 4MiB of 4MiB are taken, the disk has no room for the 3MiB of it that could be spilled, and everybody waits; this step lacked 1MiB"},
 		{mem.NoMemoryError{Kind: mem.Host, Need: mib, Limit: 4 * mib, Taken: 4 * mib, Smallest: 5 * mib, Spilling: failed},
 			"mem: no 1MiB of host memory to be had: 4MiB of 4MiB are taken, spilling runs to disk failed: broken, and everybody waits; this step lacked 1MiB"},
 	} {
@@ -44,10 +48,11 @@ func TestDiskIsUsedUpWhenNoMoreCanBeSpilledToIt(t *testing.T) {
 		want  bool
 	}{
 		{"no disk at all", mem.NoMemoryError{Kind: mem.Host, Need: mib}, false},
-		{"an empty one", mem.NoMemoryError{Kind: mem.Host, Need: mib, DiskLimit: 64 * mib, DiskLeft: 64 * mib}, false},
-		{"a full one", mem.NoMemoryError{Kind: mem.Host, Need: 1, DiskLimit: 64 * mib}, true},
-		{"less than what was asked for", mem.NoMemoryError{Kind: mem.Host, Need: 8 * mib, DiskLimit: 64 * mib, DiskLeft: 7 * mib}, true},
-		{"one that is too small to begin with", mem.NoMemoryError{Kind: mem.Host, Need: 1 << 10, DiskLimit: 10, DiskLeft: 10}, true},
+		{"an empty one", mem.NoMemoryError{Kind: mem.Host, Need: mib, Limit: 16 * mib, DiskLimit: 64 * mib, DiskLeft: 64 * mib}, false},
+		{"a full one", mem.NoMemoryError{Kind: mem.Host, Need: 1, Limit: 16 * mib, DiskLimit: 64 * mib}, true},
+		{"less than what was asked for", mem.NoMemoryError{Kind: mem.Host, Need: 8 * mib, Limit: 16 * mib, DiskLimit: 64 * mib, DiskLeft: 7 * mib}, true},
+		{"one that is too small to begin with", mem.NoMemoryError{Kind: mem.Host, Need: 1 << 10, Limit: 16 * mib, DiskLimit: 10, DiskLeft: 10}, true},
+		{"a request larger than the limit", mem.NoMemoryError{Kind: mem.Host, Need: 8 * mib, Limit: 4 * mib, DiskLimit: 4 * mib, DiskLeft: 4 * mib}, false},
 		{"disk itself", mem.NoMemoryError{Kind: mem.Disk, Need: mib, DiskLimit: mib}, false},
 	} {
 		if got := c.err.DiskUsedUp(); got != c.want {

@@ -128,7 +128,10 @@ func (p *pool) refuse(a *account, need Amount, over bool) error {
 			return fmt.Errorf("mem: %d bytes of %v memory: a size cannot be negative", n, Kind(k))
 		}
 		if n > p.limits[k] && !over {
-			return &NoMemoryError{Kind: Kind(k), Need: n, Limit: p.limits[k], Taken: p.taken(Kind(k)), Smallest: n, Node: a.name}
+			return &NoMemoryError{
+				Kind: Kind(k), Need: n, Limit: p.limits[k], Taken: p.taken(Kind(k)), Smallest: n, Node: a.name,
+				DiskLimit: p.limits[Disk], DiskLeft: max(0, p.limits[Disk]-p.taken(Disk)), DiskDir: p.diskDir,
+			}
 		}
 	}
 	return nil

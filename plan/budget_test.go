@@ -122,7 +122,7 @@ func TestAJobRunsInTheMemoryItAsksFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := fmt.Sprint(job.Run(t.Context(), plan.Env{}))
-	want := `job.yaml:4:3: node "large": mem: 1.4MiB of host memory can never be had: the limit is 1MiB; try memory: {host: 4MiB} in the job, or --memory-host 4MiB`
+	want := `job.yaml:4:3: node "large": mem: 1.4MiB of host memory can never be had: the limit is 1MiB; try memory: {host: 2.5MiB} in the job, or --memory-host 2.5MiB`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -149,15 +149,15 @@ func TestNoMemoryNamesTheSettingsThatWouldHelp(t *testing.T) {
 		want  string
 	}{
 		{"nothing that could be spilled", &short, "; try " + host},
-		{"nothing to spill to", &stranded, "; try " + host + ", or letting rows go to disk, with disk and spill_dir"},
+		{"nothing to spill to", &stranded, "; try letting rows go to disk, with spill_dir or --spill-dir, or memory: {host: 224KiB} in the job, or --memory-host 224KiB"},
 		{"nothing to spill", &disk, "; try " + host},
-		{"a request larger than the limit", &larger, "; try memory: {host: 256KiB} in the job, or --memory-host 256KiB"},
-		{"a disk limit that is used up", &usedUp, "; try memory: {disk: 2GiB} in the job, or --memory-disk 2GiB, or " + host},
+		{"a request larger than the limit", &larger, "; try memory: {host: 160KiB} in the job, or --memory-host 160KiB"},
+		{"a disk limit that is used up", &usedUp, "; try memory: {disk: 2.5GiB} in the job, or --memory-disk 2.5GiB, or " + host},
 		{"a folder where no more is free", &nearlyFull, "; try " + host + ", or " + other},
 		{"a full disk", &spilling, "; try " + host + ", or " + other},
 		{"a full disk in itself", full, "; try " + other},
 		{"disk", &mem.NoMemoryError{Kind: mem.Disk, Need: 1, Limit: 3 << 30, Taken: 3 << 30, Smallest: 3<<30 + 1},
-			"; try memory: {disk: 8GiB} in the job, or --memory-disk 8GiB"},
+			"; try memory: {disk: 6GiB} in the job, or --memory-disk 6GiB"},
 		{"something else", syscall.EIO, ""},
 	}
 	for _, tt := range tests {

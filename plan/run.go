@@ -57,8 +57,8 @@ type RunError struct {
 	Kind     string // of the node, such as sort; "" if that is not known
 	Err      *sluice.NodeError
 
-	step Step           // of the node, or nil
-	row  *expr.RowError // if Position is in an expression
+	row   *expr.RowError // if Position is in an expression
+	known outlook        // if memory ran out
 }
 
 // Error gives file, line, column, node, and what went wrong. If it was that memory ran
@@ -68,7 +68,7 @@ func (e *RunError) Error() string {
 	if e.row != nil {
 		what = strings.Replace(what, e.row.Error(), e.row.Message(), 1)
 	}
-	return fmt.Sprintf("%s:%v: %s%s", e.File, e.Position, what, remedy(e.Err, e.step))
+	return fmt.Sprintf("%s:%v: %s%s", e.File, e.Position, what, remedy(e.Err, e.known))
 }
 
 // Unwrap returns the node's error.
@@ -87,7 +87,7 @@ func (j *Job) Locate(err error) error {
 					if !inExpression {
 						at = n.at
 					}
-					part = &RunError{File: j.file, Position: at, Kind: n.kind.Name, Err: failed, step: n.step, row: row}
+					part = &RunError{File: j.file, Position: at, Kind: n.kind.Name, Err: failed, row: row, known: j.outlook(n, failed)}
 				}
 			}
 		}

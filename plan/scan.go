@@ -1,14 +1,12 @@
 package plan
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/seed14ed4225/sluice"
-	"github.com/seed14ed4225/sluice/mem"
 	"github.com/seed14ed4225/sluice/table"
 )
 
@@ -119,26 +117,6 @@ func (s *scan) Add(to *sluice.Network, at Place) error {
 	}
 	to.Node(settings.Node(at.Name, at.Out[0]))
 	return nil
-}
-
-// fewestRows is how small a chunk is worth suggesting. What a chunk of fewer takes is
-// mostly pages, which are unpacked whole, however few of their rows are wanted.
-const fewestRows = 4096
-
-// fewerRows suggests rows for a chunk, a power of two such that four chunks would fit into
-// the limit, as one is read while others are worked on; or false if that would not help.
-func (s *scan) fewerRows(short *mem.NoMemoryError) (rows int64, ok bool) {
-	if short.Limit < short.Need/2 {
-		return 0, false // the pages alone are likely to be too large
-	}
-	if s.settings().IsCSV() {
-		return 0, false // blocks of CSV are a part of the limit already
-	}
-	now := int64(cmp.Or(s.Rows, 1<<16))
-	for rows = fewestRows; 2*rows < now && 2*rows <= short.Limit/4/max(1, short.Need/now); {
-		rows *= 2
-	}
-	return rows, rows < now
 }
 
 // values gives settings without their positions.

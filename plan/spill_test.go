@@ -149,7 +149,7 @@ func TestAJobThatFindsNoMoreRoomOnDiskSaysWhatToTry(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	const advice = ", the 2MiB of disk to spill to are used up, and everybody waits; this step lacked 1MiB; " +
-		"try memory: {disk: 64MiB} in the job, or --memory-disk 64MiB, or memory: {host: 8MiB} in the job, or --memory-host 8MiB"
+		"try memory: {disk: 32MiB} in the job, or --memory-disk 32MiB, or memory: {host: 16MiB} in the job, or --memory-host 16MiB"
 	if got := err.Error(); !strings.HasPrefix(got, `job.yaml:3:3: node "hog": mem: `) || !strings.HasSuffix(got, advice) {
 		t.Errorf("got %s", got)
 	}

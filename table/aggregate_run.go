@@ -82,7 +82,7 @@ func (r *aggregation) enough(node string) error {
 	}
 	smallest := least * workers * (r.limit / max(1, r.held()))
 	return fmt.Errorf("making groups: %w", &mem.NoMemoryError{
-		Kind: mem.Host, Need: smallest, Limit: r.limit, Smallest: smallest, Node: node,
+		Kind: mem.Host, Need: smallest, Limit: r.limit, Smallest: smallest, Node: node, DiskLimit: r.from.Limit(mem.Disk),
 	})
 }
 
