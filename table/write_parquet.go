@@ -80,6 +80,8 @@ func newParquetWriter(ctx context.Context, w Write, to io.Writer, in *arrow.Sche
 		parquet.WithVersion(parquet.V2_LATEST), parquet.WithDataPageSize(page),
 		parquet.WithDictionaryPageSizeLimit(page), parquet.WithMaxRowGroupLength(math.MaxInt64),
 		parquet.WithCompression(parquetCodecs[w.Codec]), parquet.WithPageIndexEnabled(true),
+		// Statistics of all pages are kept until the end, for the index: they have to be small beside a page.
+		parquet.WithMaxStatsSize(page / 256),
 		parquet.WithCreatedBy("sluice"),
 	}
 	if w.Codec == CodecZstd {
