@@ -64,7 +64,7 @@
 // the hash of their keys, sorted rows in runs. None of these nodes takes more for a longer
 // table, but a few hundred bytes of the Go heap for each piece on disk, which is not counted: about 100 MiB
 // beside the limit is what a process needs for everything else, if [runtime/debug.SetMemoryLimit]
-// keeps the Go heap near the limit, as the sluice command does.
+// keeps the Go heap below half of the limit and 16 MiB, or 48 MiB if that is more, as the sluice command does.
 //
 // Without a resource, memory is that of Arrow's Go allocator, and nothing is counted.
 //

@@ -91,7 +91,7 @@ func runLarge(t *testing.T, limit int64, build func(*sluice.Network)) {
 		t.Fatal(err)
 	}
 	debug.FreeOSMemory()
-	before := debug.SetMemoryLimit(max(limit+16<<20, 48<<20)) // as a job has it: what is not counted must not pile up
+	before := debug.SetMemoryLimit(max(limit/2+16<<20, 48<<20)) // as a job has it: what is not counted must not pile up
 	defer debug.SetMemoryLimit(before)
 	net := sluice.NewNetwork("test", sluice.WithMemory(r))
 	build(net)

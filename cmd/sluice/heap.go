@@ -9,14 +9,15 @@ import (
 )
 
 const (
-	heapBeside = 16 << 20 // what the heap may have beside what the limit of the job counts
+	heapBeside = 16 << 20 // what the heap may have beside what the limit of the job counts of it
 	heapLeast  = 48 << 20 // less makes the collector work without end
 )
 
-// limitHeap has the garbage collector keep the heap near the job's limit of host memory. Most
-// of what that counts lies outside of the heap; without this the heap would be let grow to twice
-// what lives in it, and that comes on top. Who sets GOMEMLIMIT decides instead. It returns
-// what takes the limit back.
+// limitHeap has the garbage collector keep the heap below half of the job's limit of host memory and
+// a little more. Of what that limit counts only tables of groups lie in the heap, a quarter of it for each
+// node that has some; without this the heap would be let grow to twice what lives in it, and all of
+// that comes on top of the rest. Who sets GOMEMLIMIT decides instead. It returns what takes the limit
+// back.
 func limitHeap(memory *mem.Resource) (undo func()) {
 	if memory == nil || os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
@@ -25,6 +26,6 @@ func limitHeap(memory *mem.Resource) (undo func()) {
 	if limit > math.MaxInt64-heapBeside {
 		return func() {} // there is none
 	}
-	before := debug.SetMemoryLimit(max(limit+heapBeside, heapLeast))
+	before := debug.SetMemoryLimit(max(limit/2+heapBeside, heapLeast))
 	return func() { debug.SetMemoryLimit(before) }
 }

@@ -7,13 +7,14 @@ import (
 	"github.com/seed14ed4225/sluice/mem"
 )
 
-func TestTheHeapIsKeptNearTheLimitOfTheJob(t *testing.T) {
+func TestTheHeapIsKeptBelowTheLimitOfTheJob(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	for _, test := range []struct {
 		host mem.Limit
 		want int64
 	}{
-		{mem.Bytes(64 << 20), 80 << 20},
+		{mem.Bytes(128 << 20), 80 << 20},
+		{mem.Bytes(64 << 20), 48 << 20},
 		{mem.Bytes(1 << 20), 48 << 20},
 		{mem.Unlimited, before},
 	} {
