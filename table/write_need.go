@@ -9,8 +9,7 @@ func (w Write) Reserves(limit int64) int64 {
 	case err != nil:
 		return 0
 	case p.Format == FormatParquet:
-		page := min(max(limit/512, 4<<10), 1<<20)
-		return limit/8 + encodingBytes(page, p.Codec)
+		return limit/8 + encodingBytes(pageBytes(limit), p.Codec)
 	default:
 		return codecBytes(p.Codec)
 	}

@@ -63,6 +63,9 @@ type parquetWriter struct {
 	stray    *Chunk       // not all of it is in a group, because of an error
 }
 
+// pageBytes is the size of pages, within a limit of host memory.
+func pageBytes(limit int64) int64 { return min(max(limit/512, 4<<10), 1<<20) }
+
 func newParquetWriter(ctx context.Context, w Write, to io.Writer, in *arrow.Schema, encoders *encoders) (*parquetWriter, error) {
 	from := budgetOf(ctx)
 	p := &parquetWriter{from: from, encoders: encoders, mostRows: int64(w.RowGroupRows), mostBytes: w.RowGroupBytes}
@@ -74,7 +77,7 @@ func newParquetWriter(ctx context.Context, w Write, to io.Writer, in *arrow.Sche
 	}
 	p.mostBytes = min(p.mostBytes, from.limit/8)
 	p.ahead = min(2*p.mostBytes, from.limit/8)
-	page := min(max(from.limit/512, 4<<10), 1<<20)
+	page := pageBytes(from.limit)
 
 	options := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST), parquet.WithDataPageSize(page),
