@@ -177,14 +177,6 @@ func (p *KeyPartitioner) Pack(ctx context.Context, label string, payloads []any,
 	return packed, n, nil
 }
 
-func releaseChunks(made []any) {
-	for _, chunk := range made {
-		if chunk != nil {
-			chunk.(*Chunk).Release()
-		}
-	}
-}
-
 // splitting is batches that are being split.
 type splitting struct {
 	schema  *arrow.Schema // of what comes out
@@ -227,14 +219,7 @@ func (s *splitting) split(ctx context.Context, parts shuffle.Parts, res *mem.Res
 		rows[part]++
 	}
 	into := newParted(ctx, res, rows, len(s.columns))
-	made := make([]any, parts.N)
-	done := false
-	defer func() { // also when Arrow panics
-		into.release()
-		if !done {
-			releaseChunks(made)
-		}
-	}()
+	defer into.release() // also when Arrow panics
 	var found [][]place
 	for c, from := range s.columns {
 		typ := s.schema.Field(c).Type
@@ -255,12 +240,12 @@ func (s *splitting) split(ctx context.Context, parts shuffle.Parts, res *mem.Res
 			into.columns[part][c] = a
 		}
 	}
+	made := make([]any, parts.N)
 	for part, n := range rows {
 		if n > 0 {
 			made[part] = into.mem[part].Chunk(array.NewRecordBatch(s.schema, into.columns[part], int64(n)))
 		}
 	}
-	done = true
 	return made, nil
 }
 

@@ -464,3 +464,11 @@ func TestPartitionsLargerThanMemoryComeOutWhole(t *testing.T) {
 	}
 	assertWithin(t, r, true)
 }
+
+func releaseChunks(made []any) {
+	for _, chunk := range made {
+		if chunk != nil {
+			chunk.(*Chunk).Release()
+		}
+	}
+}

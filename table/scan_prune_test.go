@@ -16,9 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/compress"
 	parquetfile "github.com/apache/arrow-go/v18/parquet/file"
-	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"pgregory.net/rapid"
 
 	"github.com/seed14ed4225/sluice"
@@ -71,25 +69,8 @@ func literalOf(typ arrow.DataType, value any) (text string, ok bool) {
 // writePaged is writeParquet with an index of pages of so many rows, at most.
 func writePaged(t failer, path string, rowsInGroup, rowsInPage int64, batches ...arrow.RecordBatch) {
 	t.Helper()
-	out, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := pqarrow.NewFileWriter(batches[0].Schema(), out, parquet.NewWriterProperties(
-		parquet.WithCompression(compress.Codecs.Snappy), parquet.WithMaxRowGroupLength(rowsInGroup),
-		parquet.WithPageIndexEnabled(true), parquet.WithDataPageSize(1), parquet.WithBatchSize(rowsInPage),
-	), pqarrow.DefaultWriterProps())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, batch := range batches {
-		if err := w.Write(batch); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	writeParquetWith(t, path, batches, parquet.WithMaxRowGroupLength(rowsInGroup),
+		parquet.WithPageIndexEnabled(true), parquet.WithDataPageSize(1), parquet.WithBatchSize(rowsInPage))
 }
 
 func TestRowGroupsAndPagesLeftOutHaveNoRowsThatPass(t *testing.T) {

@@ -32,13 +32,18 @@ const (
 // writeParquet writes batches with arrow-go, a row group for each so many rows.
 func writeParquet(t failer, path string, rowsInGroup int64, batches ...arrow.RecordBatch) {
 	t.Helper()
+	writeParquetWith(t, path, batches, parquet.WithMaxRowGroupLength(rowsInGroup))
+}
+
+// writeParquetWith writes batches with arrow-go, packed with Snappy.
+func writeParquetWith(t failer, path string, batches []arrow.RecordBatch, properties ...parquet.WriterProperty) {
+	t.Helper()
 	out, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := pqarrow.NewFileWriter(batches[0].Schema(), out, parquet.NewWriterProperties(
-		parquet.WithCompression(compress.Codecs.Snappy), parquet.WithMaxRowGroupLength(rowsInGroup),
-	), pqarrow.DefaultWriterProps())
+	properties = append(properties, parquet.WithCompression(compress.Codecs.Snappy))
+	w, err := pqarrow.NewFileWriter(batches[0].Schema(), out, parquet.NewWriterProperties(properties...), pqarrow.DefaultWriterProps())
 	if err != nil {
 		t.Fatal(err)
 	}
