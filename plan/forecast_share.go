@@ -61,9 +61,11 @@ func (f *forecast) share(n *node, in []flow, limit int64, rows int) (out flow, h
 			has.keeps += largest.chunk // some of its rows are in the next row group
 		}
 	case *printing:
-	default:
-		out = like()
-		has.takes = out.chunk
+	default: // a kind of somebody else's
+		if len(n.writes) > 0 {
+			out = like()
+			has.takes = out.chunk
+		}
 	}
 	return out, has
 }

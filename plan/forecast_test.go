@@ -20,6 +20,36 @@ const (
 	printFlights = "  show: {kind: print, in: z, format: csv}\n"
 )
 
+// A node of a kind that this package does not know, and that writes nothing, takes nothing that could be forecast.
+func TestALimitIsSaidThoughAKindOfSomebodyElseReads(t *testing.T) {
+	run := func(host int64) error {
+		src := "nodes:\n  scan: {kind: scan, files: ../examples/data/flights-200k.parquet, out: a}\n  own: {kind: collect, in: a}\n"
+		job, err := kindsAndCollect(&collected{}).Parse("job.yaml", []byte(src), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		memory, err := job.Memory(plan.Memory{Host: mem.Bytes(host)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = job.Run(t.Context(), plan.Env{Memory: memory})
+		closed(t, memory)
+		return err
+	}
+	err := run(64 << 10)
+	said := suggested.FindStringSubmatch(fmt.Sprint(err))
+	if !errors.Is(err, mem.ErrNoMemory) || said == nil {
+		t.Fatalf("in 64 KiB: %v", err)
+	}
+	limit, err := size.Parse(said[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run(limit); err != nil {
+		t.Errorf("in %s, as was said: %v", said[2], err)
+	}
+}
+
 // Each job gets far too little, and then what the error says, which works; and half of it or so does not.
 func TestALimitThatIsTooSmallSaysOneThatDoes(t *testing.T) {
 	if raceDetector {
