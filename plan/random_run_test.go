@@ -128,7 +128,7 @@ func (y *tally) run(t *rapid.T, nodes []string, dir string, in budget) *collecte
 	return nil
 }
 
-var hostAdvice = regexp.MustCompile(`--memory-host (\w+)`)
+var hostAdvice = regexp.MustCompile(`--memory-host ([0-9.]+[A-Za-z]+)`)
 
 func runOnce(t *rapid.T, nodes []string, dir string, in budget) (*collected, mem.Stats, error) {
 	got := &collected{}
