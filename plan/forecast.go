@@ -95,10 +95,11 @@ func (f *forecast) read() (bytes int64) {
 // fits reports whether the job has enough with a limit, if a scan has those of the candidateRows.
 func (f *forecast) fits(limit int64, other *node, rows int) bool {
 	shares := make(map[half][]share)
-	flows := make(map[*channel]flow)
+	flows := make(map[*channel]table.Flow)
+	room := table.Room{Limit: limit, Spills: f.spills}
 	var ahead int64 // what scans read ahead of nodes that need memory themselves
 	for _, n := range f.job.order {
-		var in []flow
+		var in []table.Flow
 		for _, c := range n.reads {
 			in = append(in, flows[c])
 		}
@@ -106,23 +107,23 @@ func (f *forecast) fits(limit int64, other *node, rows int) bool {
 		if n == other {
 			at = rows
 		}
-		out, has := f.share(n, in, limit, at)
+		out, has := f.share(n, in, room, at)
 		front := half{node: n}
 		shares[front] = append(shares[front], has)
 		if f.spills {
 			for _, from := range in { // what it receives may have to be brought back first
-				shares[front] = append(shares[front], share{takes: from.chunk})
+				shares[front] = append(shares[front], share{Need: table.Need{Takes: from.Chunk}})
 			}
 		}
 		if blocks(n) {
 			gives := half{n, true}
-			shares[gives] = append(shares[gives], share{keeps: has.keeps, takes: limit / chunkPart})
+			shares[gives] = append(shares[gives], share{Need: table.Need{Keeps: has.Keeps, Takes: room.Made()}})
 		}
 		if s, ok := n.step.(*scan); ok {
-			ahead += min(f.job.tickets(s)*out.chunk, out.all)
+			ahead += min(f.job.tickets(s)*out.Chunk, out.All)
 		}
 		for _, c := range n.writes {
-			flows[c] = flows[c].and(out)
+			flows[c] = flows[c].And(out)
 		}
 	}
 	for _, phase := range f.phases {
@@ -130,10 +131,10 @@ func (f *forecast) fits(limit int64, other *node, rows int) bool {
 		var all []share
 		for _, h := range phase {
 			for _, s := range shares[h] {
-				kept += s.keeps
+				kept += s.Keeps
 				all = append(all, s)
 				if _, ok := h.node.step.(*scan); !ok {
-					most = max(most, s.takes)
+					most = max(most, s.Takes)
 				}
 			}
 		}
@@ -156,79 +157,18 @@ func (j *Job) tickets(s *scan) int64 {
 	return int64(cmp.Or(s.Tickets, 2*cmp.Or(j.workers, runtime.GOMAXPROCS(0))))
 }
 
-// A share is what a node takes of host memory.
-type share struct {
-	keeps int64 // what it has, and cannot be spilled, whatever it waits for
-	holds int64 // what it has while it waits for takes
-	takes int64 // the most that it waits for at once
-}
-
 // together returns what has to be there for somebody to get on, whoever waits. If some nodes wait, each has what it
 // holds, and the one that needs least has to get it. So the worst are those that take as much as some node, or more.
 func together(shares []share) (worst int64) {
 	shares = slices.Clone(shares)
-	slices.SortStableFunc(shares, func(a, b share) int { return -cmp.Compare(a.takes, b.takes) })
+	slices.SortStableFunc(shares, func(a, b share) int { return -cmp.Compare(a.Takes, b.Takes) })
 	var held int64
 	for _, s := range shares {
-		if s.takes == 0 { // it gets on without
+		if s.Takes == 0 { // it gets on without
 			break
 		}
 		held += s.holds
-		worst = max(worst, held+s.takes)
+		worst = max(worst, held+s.Takes)
 	}
 	return worst
-}
-
-// A flow is what goes through a channel.
-type flow struct {
-	schema *arrow.Schema
-	rows   int64 // of the largest chunk
-	chunk  int64 // bytes of the largest chunk
-	all    int64 // bytes of all chunks, as far as that is known
-}
-
-func (f flow) and(g flow) flow {
-	return flow{schema: g.schema, rows: max(f.rows, g.rows), chunk: max(f.chunk, g.chunk), all: f.all + g.all}
-}
-
-// as returns the flow with other columns. Text is taken to be as long as it was, since nothing more is known.
-func (f flow) as(schema *arrow.Schema) flow {
-	before, texts := rowBits(f.schema)
-	var text int64 // bits of each
-	if texts > 0 {
-		text = max(0, 8*f.chunk/max(1, f.rows)-before) / texts
-	}
-	after, texts := rowBits(schema)
-	scale := func(bytes int64) int64 {
-		return int64(float64(bytes) * float64(after+texts*text) / float64(max(1, 8*f.chunk/max(1, f.rows))))
-	}
-	return flow{schema: schema, rows: f.rows, chunk: scale(f.chunk), all: scale(f.all)}
-}
-
-// cut returns the flow in chunks that a node makes up itself, of so many bytes.
-func (f flow) cut(chunk int64) flow {
-	if f.chunk > chunk {
-		f.rows = max(1, f.rows*chunk/f.chunk)
-		f.chunk = chunk
-	}
-	return f
-}
-
-// rowBits returns the bits of a row without text, and the columns of text.
-func rowBits(schema *arrow.Schema) (bits, texts int64) {
-	for _, field := range schema.Fields() {
-		switch typ := field.Type.(type) {
-		case *arrow.DictionaryType:
-			bits += int64(typ.IndexType.(arrow.FixedWidthDataType).BitWidth())
-		case arrow.FixedWidthDataType:
-			bits += int64(typ.BitWidth())
-		default:
-			bits += 32
-			texts++
-		}
-		if field.Nullable {
-			bits++
-		}
-	}
-	return bits, texts
 }

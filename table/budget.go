@@ -38,6 +38,16 @@ func (b budget) held() int64 { return b.limit / 4 }
 // merged at a time.
 func (b budget) piece() int64 { return min(max(b.limit/256, min(b.limit/128, 64<<10)), 1<<20) }
 
+// Blocks of CSV are a part of the limit, because what is made of one may take ten times as much, and
+// several are in the making.
+const (
+	leastCSVBlock = 4 << 10
+	mostCSVBlock  = 1 << 20
+)
+
+// csvBlock is how much of a CSV file is read at a time, in bytes.
+func (b budget) csvBlock() int64 { return min(max(b.limit/128, leastCSVBlock), mostCSVBlock) }
+
 // workerMemory is what a limit has to have for each worker of a node, so that what all of them work
 // on, and make of it, has room.
 const workerMemory = 8 << 20

@@ -89,13 +89,8 @@ func (r *csvReading) describe(source *csvSource, i int, path string) (*csvFile, 
 	return f, err
 }
 
-// Blocks are a part of the limit, because what is made of one may take ten times as much, and
-// several are in the making.
-const (
-	leastCSVBlock = 4 << 10
-	mostCSVBlock  = 1 << 20
-	mostCSVRow    = 64 << 20
-)
+// mostCSVRow is the most bytes that a row may have, whatever the limit.
+const mostCSVRow = 64 << 20
 
 // errLongRow is why a row longer than that is not read.
 var errLongRow = errors.New("the limit for a row")
@@ -104,7 +99,7 @@ var errLongRow = errors.New("the limit for a row")
 // spilled, like the groups of an aggregate.
 func (r *csvReading) cutter(source *csvSource) (cutter *csv.Cutter, free func(), err error) {
 	from := budgetOf(r.ctx)
-	blockSize := min(max(from.limit/128, leastCSVBlock), mostCSVBlock)
+	blockSize := from.csvBlock()
 	mostRow := min(max(from.limit/16, leastCSVBlock), mostCSVRow)
 	reserved, err := from.reserve(r.ctx, blockSize+source.unpackBytes())
 	if err != nil {

@@ -158,3 +158,18 @@ func (s Scan) csvNeeds(n int) ([]ScanNeed, error) {
 	}
 	return slices.Repeat([]ScanNeed{{All: all}}, n), nil
 }
+
+// In tells what the scan takes of a [Room] to read a chunk of such columns, and what it makes: as much as it needs, or,
+// of CSV, what is made of a block.
+func (n ScanNeed) In(room Room, schema *arrow.Schema) (Flow, Need) {
+	out := Flow{Schema: schema, Rows: n.Rows, Chunk: n.Chunk, All: n.All}
+	if n.Read > 0 {
+		return out, Need{Takes: n.Read}
+	}
+	const made, text = 5, 64 // times a block is made of it; bits of a text
+	block := room.budget().csvBlock()
+	bits, texts := rowBits(schema)
+	out.Chunk = made * block
+	out.Rows = out.Chunk * 8 / max(1, bits+text*texts)
+	return out, Need{Keeps: 2 * block, Takes: out.Chunk + block}
+}
