@@ -158,7 +158,7 @@ func (b *binder) wholeArithmetic(at span, op string, typ arrow.DataType, x, y no
 	if formOf(typ) == formUint {
 		a.run = uintLoops[op]
 	} else {
-		a.run = intLoops[op]
+		a.run, a.direct = intLoops[op], directSum(op, x, y)
 	}
 	a.explain = func(args []*vector, row int) error {
 		v, w := new(big.Int), new(big.Int)

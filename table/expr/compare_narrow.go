@@ -2,23 +2,14 @@ package expr
 
 import "github.com/apache/arrow-go/v18/arrow"
 
-// What is calculated with is held in 64 bits. To compare a column of a narrower type with a constant, it
-// needs not be brought there: the constant is a value of the narrow type, too.
-
 // narrowColumn returns the column that x is, nil if it is none, or none of a narrow type, or if y is no
-// constant that it can be compared with.
+// constant that it can be compared with: a value of the narrow type, too.
 func narrowColumn(x, y node) *columnRef {
-	ref, column := x.(*columnRef)
 	c, ok := y.(*constant)
-	if !column || !ok || c.null || c.form == formFloat && c.vec.floats[0] != c.vec.floats[0] {
+	if _, column := x.(*columnRef); !column || !ok || c.null || c.form == formFloat && c.vec.floats[0] != c.vec.floats[0] {
 		return nil
 	}
-	switch ref.typ.ID() {
-	case arrow.INT8, arrow.INT16, arrow.INT32, arrow.UINT8, arrow.UINT16, arrow.UINT32,
-		arrow.DATE32, arrow.TIME32, arrow.FLOAT32:
-		return ref
-	}
-	return nil
+	return narrowed(x)
 }
 
 // compareNarrow writes how n rows of the column compare with the constant.

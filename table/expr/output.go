@@ -161,6 +161,8 @@ func (o *output) place(root *register, first, n int) {
 	switch o.of.typ.ID() {
 	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION, arrow.TIME64:
 		root.own.ints = arrow.GetData[int64](bytes)[first : first+n]
+	case arrow.DATE32:
+		root.own.days = arrow.GetData[int32](bytes)[first : first+n]
 	case arrow.UINT64:
 		root.own.uints = arrow.GetData[uint64](bytes)[first : first+n]
 	case arrow.FLOAT64:
@@ -181,7 +183,9 @@ func (o *output) store(v *vector, first, n int) {
 	case arrow.INT16:
 		storeNarrow[int16](bytes, first, v.ints[:n])
 	case arrow.INT32, arrow.DATE32, arrow.TIME32:
-		storeNarrow[int32](bytes, first, v.ints[:n])
+		if v.days == nil {
+			storeNarrow[int32](bytes, first, v.ints[:n])
+		}
 	case arrow.UINT8:
 		storeNarrow[uint8](bytes, first, v.ints[:n])
 	case arrow.UINT16:

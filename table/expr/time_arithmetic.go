@@ -107,7 +107,7 @@ func (b *binder) addDays(at span, op string, date, days node) node {
 	}
 	if c, ok := days.(*constant); ok && !c.null {
 		if by := sign * c.vec.ints[0]; by == int64(int32(by)) {
-			n.run = addTicks(n.typ, by)
+			n.run, n.direct = addTicks(n.typ, by), directDays(date, by)
 		}
 	}
 	n.explain = func(args []*vector, row int) error {

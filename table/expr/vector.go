@@ -32,6 +32,7 @@ type vector struct {
 	floats   []float64
 	decimals []decimal128.Num
 	texts    []string // borrow from the batch, from constants or from the evaluator's arena
+	days     []int32  // dates instead of ints, which the root of an expression may write where its array has them
 	packed   string   // the texts, if they lie one after the other and those of null rows are empty, else ""
 
 	constant bool // all values are the first
@@ -47,7 +48,7 @@ type register struct {
 
 // reset makes the register hold n values of a form that are still to be written, none of them null.
 func (r *register) reset(f form, n int) {
-	r.valid = nil
+	r.valid, r.days = nil, nil
 	r.resetValues(f, n)
 }
 
