@@ -17,15 +17,15 @@ func (c *comparison) compareNarrow(out []uint64, a arrow.Array, first, n int) {
 	y := &c.args[1].(*constant).vec
 	switch c.narrow.typ.ID() {
 	case arrow.INT8:
-		compareNumbers(out, c.order, fixed[int8](a)[first:first+n], []int8{int8(y.ints[0])}, true)
+		compareLanes(out, c.order, fixed[int8](a)[first:first+n], int8(y.ints[0]))
 	case arrow.INT16:
-		compareNumbers(out, c.order, fixed[int16](a)[first:first+n], []int16{int16(y.ints[0])}, true)
+		compareLanes(out, c.order, fixed[int16](a)[first:first+n], int16(y.ints[0]))
 	case arrow.INT32, arrow.DATE32, arrow.TIME32:
 		compareNumbers(out, c.order, fixed[int32](a)[first:first+n], []int32{int32(y.ints[0])}, true)
 	case arrow.UINT8:
-		compareNumbers(out, c.order, fixed[uint8](a)[first:first+n], []uint8{uint8(y.ints[0])}, true)
+		compareLanes(out, c.order, fixed[uint8](a)[first:first+n], uint8(y.ints[0]))
 	case arrow.UINT16:
-		compareNumbers(out, c.order, fixed[uint16](a)[first:first+n], []uint16{uint16(y.ints[0])}, true)
+		compareLanes(out, c.order, fixed[uint16](a)[first:first+n], uint16(y.ints[0]))
 	case arrow.UINT32:
 		compareNumbers(out, c.order, fixed[uint32](a)[first:first+n], []uint32{uint32(y.ints[0])}, true)
 	case arrow.FLOAT32:
