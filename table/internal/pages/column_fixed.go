@@ -74,7 +74,7 @@ func (c *fixedColumn[S, T]) append(p page) error {
 	decode := c.values
 	if isDictionary(p.encoding) {
 		decode = func(dst []T, want wanted, p page) error { return lookUp(dst, c.dict, &c.codes, want, p) }
-		err = checkCodes(want.skip+want.n, width[T](), p.data)
+		err = checkCodes(want.skip+want.n, width[T](), p)
 	} else if want.n > 0 {
 		_, err = checkFixed(p.encoding, want, width[S](), p.data)
 	}

@@ -60,7 +60,7 @@ func (c *packedColumn[T]) append(p page) error {
 	var spans []span
 	coded := isDictionary(p.encoding)
 	if coded {
-		err = checkCodes(want.skip+want.n, width[T](), p.data)
+		err = checkCodes(want.skip+want.n, width[T](), p)
 	} else if want.n > 0 {
 		src, spans, err = c.locate(p, want)
 	}

@@ -56,7 +56,7 @@ func (c *textColumn) append(p page) error {
 }
 
 func (c *textColumn) lookUp(want wanted, p page) ([]span, error) {
-	if err := checkCodes(want.skip+want.n, 8, p.data); err != nil {
+	if err := checkCodes(want.skip+want.n, 8, p); err != nil {
 		return nil, err
 	}
 	spans := c.coded.of(want.n)
@@ -119,7 +119,7 @@ func (c *codedColumn) append(p page) error {
 	var spans []span
 	coded := isDictionary(p.encoding)
 	if coded {
-		err = checkCodes(want.skip+want.n, 4, p.data)
+		err = checkCodes(want.skip+want.n, 4, p)
 	} else {
 		src, spans, err = c.in.locate(p, want)
 	}

@@ -26,9 +26,10 @@ func isDictionary(enc format.Encoding) bool {
 // as to decode them.
 const lookFirst = 1 << 20
 
-// checkCodes looks for n dictionary codes in data without decoding them, if what they
-// stand for takes more than a little memory.
-func checkCodes(n, width int, data []byte) error {
+// checkCodes looks for the first n dictionary codes of a page without decoding them, if what they
+// stand for takes more than a little memory. Who made its marks has seen those before the last of them.
+func checkCodes(n, width int, p page) error {
+	data := p.data
 	if n == 0 {
 		return nil
 	}
@@ -42,8 +43,9 @@ func checkCodes(n, width int, data []byte) error {
 	if bits == 0 || int64(n)*int64(width) <= lookFirst {
 		return nil
 	}
-	r := runs{src: data[1:], width: bits, left: n}
-	if r.skip(n) > 0 {
+	seen := p.markBefore(n)
+	r := runs{src: data[1+seen.at:], width: bits, left: n - seen.value}
+	if r.skip(r.left) > 0 {
 		_, err := r.next() // which is what stands in the way
 		return err
 	}
@@ -61,52 +63,10 @@ func codesOf(p page, skip, n int) (found runs, over int) {
 	if bits == 0 { // all are the same; some writers leave out the runs
 		return runs{src: binary.AppendUvarint(nil, uint64(n)<<1), left: n}, 0
 	}
-	if i := sort.Search(len(p.marks), func(i int) bool { return p.marks[i].value > skip }); i > 0 {
-		from := p.marks[i-1]
-		data, skip = data[from.at:], skip-from.value
-	}
+	from := p.markBefore(skip)
+	data, skip = data[from.at:], skip-from.value
 	found = runs{src: data, width: bits, left: skip + n}
 	return found, found.skip(skip)
-}
-
-// codesAtATime is how many codes are unpacked before the values they stand for are looked up:
-// as many as stay in the fastest cache.
-const codesAtATime = 2048
-
-// lookUp takes the values wanted of a page of codes from their dictionary.
-func lookUp[T any](dst, dict []T, scratch *scratch[int32], want wanted, p page) error {
-	r, over := codesOf(p, want.skip, len(dst))
-	for len(dst) > 0 {
-		stretch, err := r.next()
-		if err != nil {
-			return err
-		}
-		n := stretch.count - over
-		if n == 0 { // whatever code it repeats, no value has it
-			continue
-		}
-		if stretch.packed == nil {
-			if uint(stretch.value) >= uint(len(dict)) {
-				return errNoEntry(stretch.value, len(dict))
-			}
-			fill(dst[:n], dict[stretch.value])
-			dst = dst[n:]
-		}
-		for ; stretch.packed != nil && n > 0; n, over = n-codesAtATime, over+codesAtATime {
-			codes := scratch.of(min(n, codesAtATime))
-			unpackFrom(codes, over, stretch.packed, r.width)
-			into := dst[:len(codes)]
-			dst = dst[len(codes):]
-			for i, code := range codes {
-				if uint(code) >= uint(len(dict)) {
-					return errNoEntry(uint32(code), len(dict))
-				}
-				into[i] = dict[code]
-			}
-		}
-		over = 0
-	}
-	return nil
 }
 
 // decodeCodes fills codes with the ones wanted of a page, for a dictionary of so many entries.
@@ -150,6 +110,15 @@ func fill[T any](dst []T, value T) {
 // only be found one after the other; from marks on, pieces of a page need not begin
 // with the first.
 type mark struct{ value, at int }
+
+// markBefore returns the last mark before a value, or at it; if there is none, where the values begin.
+func (p page) markBefore(value int) mark {
+	i := sort.Search(len(p.marks), func(i int) bool { return p.marks[i].value > value })
+	if i == 0 {
+		return mark{}
+	}
+	return p.marks[i-1]
+}
 
 // betweenMarks is how many values there are between marks, or more.
 const betweenMarks = 4096

@@ -90,16 +90,9 @@ func (r *runs) packed(groups uint64) (run, error) {
 // run after them has. If it comes to one that is damaged it stays before it.
 func (r *runs) skip(n int) (over int) {
 	n = min(n, r.left)
-	size := int(r.width+7) / 8
 	for n > 0 {
-		// Repeated values in short runs are what there are most of.
-		if rest := r.src[r.at:]; len(rest) > size && rest[0] < 0x80 && rest[0]&1 == 0 {
-			count := int(rest[0] >> 1)
-			if count > n {
-				return n
-			}
-			n, r.left, r.at = n-count, r.left-count, r.at+1+size
-			continue
+		if n -= r.skipShort(n); n == 0 {
+			return 0
 		}
 		before := *r
 		stretch, err := r.next()
@@ -110,6 +103,22 @@ func (r *runs) skip(n int) (over int) {
 		n -= stretch.count
 	}
 	return 0
+}
+
+// skipShort steps over as many of the runs within the next n values as repeat a value and have a head of one byte,
+// which are what there are most of, and returns how many values they have.
+func (r *runs) skipShort(n int) (skipped int) {
+	src, at, step := r.src, r.at, 1+int(r.width+7)/8
+	for len(src)-at >= step && src[at]&0x81 == 0 {
+		count := int(src[at] >> 1)
+		if count > n-skipped {
+			break
+		}
+		skipped += count
+		at += step
+	}
+	r.at, r.left = at, r.left-skipped
+	return skipped
 }
 
 // unpackFrom unpacks values of width bits that lie after the first skip. Those lie

@@ -64,9 +64,12 @@ func TestAnyPartOfAPageOfCodesIsFound(t *testing.T) {
 			p.marks = markCodes(p.rows, p.data)
 		}
 		skip := rapid.IntRange(0, len(codes)).Draw(t, "skip")
+		if len(p.marks) > 0 && rapid.Bool().Draw(t, "next to a mark") {
+			skip = rapid.SampledFrom(p.marks).Draw(t, "mark").value - rapid.IntRange(0, 3).Draw(t, "before")
+		}
 		want := wanted{skip: skip, n: rapid.IntRange(0, len(codes)-skip).Draw(t, "n"), all: len(codes)}
 		codes = codes[want.skip:][:want.n]
-		if err := checkCodes(want.skip+want.n, lookFirst+1, p.data); err != nil {
+		if err := checkCodes(want.skip+want.n, lookFirst+1, p); err != nil {
 			t.Fatal(err)
 		}
 		got := make([]int32, want.n)
@@ -106,9 +109,12 @@ func TestRunsThatEndEarlyAreAnError(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		codes, p := drawCodes(t, 200)
+		if rapid.Bool().Draw(t, "marks") {
+			p.marks = markCodes(p.rows, p.data)
+		}
 		want := wanted{n: len(codes) + rapid.IntRange(1, 5000).Draw(t, "missing"), all: 1 << 20}
 		unpacked := scratch[int32]{mem: memory.DefaultAllocator}
-		if checkCodes(want.n, lookFirst+1, p.data) == nil ||
+		if checkCodes(want.n, lookFirst+1, p) == nil ||
 			lookUp(make([]int64, want.n), make([]int64, 200), &unpacked, want, p) == nil ||
 			decodeCodes(make([]int32, want.n), 200, want, p) == nil {
 			t.Fatalf("%d codes found, where there are %d", want.n, len(codes))
