@@ -55,7 +55,7 @@ func TestFlightsComeThroughAJoinWithThemselvesASortAndAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory, err := job.Memory(plan.Memory{Host: mem.Bytes(64 << 20), Disk: mem.Bytes(4 << 30), SpillDir: spill})
+	memory, err := job.Memory(plan.Memory{Host: mem.Bytes(64 << 20), Disk: mem.Share(0.9), SpillDir: spill})
 	if err != nil {
 		t.Fatal(err)
 	}
