@@ -17,7 +17,9 @@ import (
 // quotes in them; a field without quotes has no quote in it. Lines end in a newline, with or
 // without a carriage return before it. A byte order mark at the beginning is skipped, and
 // so are blank lines, except in a file of one column, where a blank line is a field without
-// anything in it. Text is UTF-8.
+// anything in it. Text is UTF-8. What is packed with gzip or zstd is unpacked, whatever its name.
+// A column without a name is called by its number, as in column_3; of columns with one name, a,
+// those after the first are called a_1, a_2 and so on, leaving out what others are called.
 //
 // # Types
 //

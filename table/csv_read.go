@@ -53,6 +53,9 @@ func (r *csvReading) file(i int, path string) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := source.start(r.ctx); err != nil {
+		return err
+	}
 	cutter, free, err := r.cutter(source)
 	if err != nil {
 		return fmt.Errorf("%s: %w", source.path, err)
@@ -104,9 +107,6 @@ func (r *csvReading) cutter(source *csvSource) (cutter *csv.Cutter, free func(),
 	reserved, err := from.reserve(r.ctx, blockSize+source.unpackBytes())
 	if err != nil {
 		return nil, nil, err
-	}
-	if source.file == nil {
-		source.pump = startPump(r.ctx, source.path, source.in)
 	}
 	memory := newAllocator(r.ctx, reserved)
 	buf := memory.Allocate(int(blockSize))

@@ -2,6 +2,8 @@ package table
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,18 +14,20 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/seed14ed4225/sluice/internal/size"
 	"github.com/seed14ed4225/sluice/internal/suggest"
 )
 
 // csvSample is the bytes at the beginning of a file that types are inferred from.
 const csvSample = 256 << 10
 
-// A csvSource is a file, unpacked, or standard input.
+// A csvSource is a file or standard input, unpacked.
 type csvSource struct {
 	path     string
-	in       io.Reader
+	in       io.Reader     // nil if it is standard input, of which nobody has read anything yet
+	codec    Codec         // how it is packed
 	file     *os.File      // nil if it is standard input
-	zstd     *zstd.Decoder // nil if it is not packed like that
+	stdin    *bufio.Reader // nil if it is a file
 	size     int64         // when it was opened
 	modified time.Time
 	pump     *pump // nil if reading ends by itself
@@ -31,7 +35,10 @@ type csvSource struct {
 
 func openCSV(path string, stdin *bufio.Reader) (*csvSource, error) {
 	if path == StandardStream {
-		return &csvSource{path: "standard input", in: stdin}, nil
+		s := &csvSource{path: "standard input", stdin: stdin}
+		begin, _ := stdin.Peek(longestMagic) // an error comes again when it is read
+		s.codec = packedAs(begin)
+		return s, nil
 	}
 	// Looked at first: opening a pipe waits for who writes to it.
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
@@ -57,15 +64,44 @@ func (s *csvSource) open() error {
 		return errors.New("is a directory")
 	}
 	s.size, s.modified = info.Size(), info.ModTime()
-	_, codec, _ := formatOf(s.path)
+	begin := make([]byte, longestMagic)
+	n, err := s.file.ReadAt(begin, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	s.codec = packedAs(begin[:n])
+	if _, named, _ := formatOf(s.path); named != CodecNone && named != s.codec {
+		return fmt.Errorf("is not packed with %s, as its name says", named)
+	}
+	s.in, err = unpacking(s.codec, s.file)
+	return err
+}
+
+// magics are what packed files begin with.
+var magics = map[Codec]string{CodecGzip: "\x1f\x8b", CodecZstd: "\x28\xb5\x2f\xfd"}
+
+const longestMagic = 4
+
+// packedAs says how what begins like this is packed. No CSV in UTF-8 begins like any of them.
+func packedAs(begin []byte) Codec {
+	for codec, magic := range magics {
+		if bytes.HasPrefix(begin, []byte(magic)) {
+			return codec
+		}
+	}
+	return CodecNone
+}
+
+// unpacking reads what is packed like that. Nobody needs to close it: it has no goroutines.
+func unpacking(codec Codec, in io.Reader) (io.Reader, error) {
 	switch codec {
 	case CodecGzip:
-		s.in, err = gzip.NewReader(s.file)
+		return gzip.NewReader(in)
 	case CodecZstd:
-		s.zstd, err = zstd.NewReader(s.file, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))
-		s.in = s.zstd
+		return zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))
+	default:
+		return in, nil
 	}
-	return err
 }
 
 // zstdWindow is the farthest that a packed file may refer back, which is what its packer makes of
@@ -73,14 +109,26 @@ func (s *csvSource) open() error {
 const zstdWindow = 8 << 20
 
 func (s *csvSource) unpackBytes() int64 {
-	switch {
-	case s.zstd != nil:
+	switch s.codec {
+	case CodecZstd:
 		return 2*zstdWindow + 1<<20
-	case s.file != nil && s.in != io.Reader(s.file):
+	case CodecGzip:
 		return 128 << 10
 	default:
 		return 0
 	}
+}
+
+// start has standard input, which many may look at, read by this source from now on, until ctx ends.
+func (s *csvSource) start(ctx context.Context) (err error) {
+	if s.stdin == nil {
+		return nil
+	}
+	if s.in, err = unpacking(s.codec, s.stdin); err != nil {
+		return s.wrap(err)
+	}
+	s.pump = startPump(ctx, s.path, s.in)
+	return nil
 }
 
 // Read reads on; errors name the file.
@@ -113,9 +161,6 @@ func (s *csvSource) wrap(err error) error {
 }
 
 func (s *csvSource) close() error {
-	if s.zstd != nil {
-		s.zstd.Close()
-	}
 	if s.file == nil {
 		return nil
 	}
@@ -125,20 +170,34 @@ func (s *csvSource) close() error {
 // sample returns the beginning of the file and whether that is all of it. Of standard input it
 // stays there to be read.
 func (s *csvSource) sample() (text []byte, all bool, err error) {
-	if s.file == nil {
-		stdin := s.in.(*bufio.Reader)
-		text, err = stdin.Peek(stdin.Size())
-		if err == io.EOF {
-			return text, true, nil
+	from, more := s, false
+	if s.stdin != nil {
+		begin, err := s.stdin.Peek(s.stdin.Size())
+		if err != nil && err != io.EOF {
+			return nil, false, s.wrap(err)
 		}
-		return text, false, s.wrap(err)
+		if more = err == nil; s.codec == CodecNone {
+			return begin, !more, nil
+		}
+		in, err := unpacking(s.codec, bytes.NewReader(begin))
+		if err != nil {
+			return nil, false, s.wrap(err)
+		}
+		from = &csvSource{path: s.path, in: in}
 	}
 	text = make([]byte, csvSample)
-	n, err := io.ReadFull(s, text)
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return text[:n], true, nil
+	n, err := io.ReadFull(from, text)
+	switch {
+	case err == io.EOF || err == io.ErrUnexpectedEOF: // as ReadFull says it
+		return text[:n], !more, nil
+	case more && errors.Is(err, io.ErrUnexpectedEOF): // as unpacking says it
+		if n == 0 {
+			return nil, false, fmt.Errorf("%s: %s of it are too little to unpack anything", s.path, size.Readable(int64(s.stdin.Size())))
+		}
+		return text[:n], false, nil
+	default:
+		return text[:n], false, err
 	}
-	return text[:n], false, err
 }
 
 // csvSuffixes are how the CSV files of a directory are told from what else is in it.

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -250,8 +252,12 @@ func TestPackedFilesDirectoriesAndTabsAreRead(t *testing.T) {
 	if got, want := flat(t, Scan{Files: []string{filepath.Join(dir, "7.csv.gz")}}), filepath.Join(dir, "7.csv.gz")+": unexpected EOF"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	write("packed.csv", gzipped.Bytes())
+	if got, want := flat(t, Scan{Files: []string{filepath.Join(dir, "packed.csv")}}), "b utf8,a int64;y|2"; got != want {
+		t.Errorf("packed, and its name does not say so: got %s, want %s", got, want)
+	}
 	write("2.csv.gz", []byte("not packed"))
-	if got, want := flat(t, Scan{Files: []string{filepath.Join(dir, "2.csv.gz")}}), filepath.Join(dir, "2.csv.gz")+": gzip: invalid header"; got != want {
+	if got, want := flat(t, Scan{Files: []string{filepath.Join(dir, "2.csv.gz")}}), filepath.Join(dir, "2.csv.gz")+": is not packed with gzip, as its name says"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -273,6 +279,50 @@ func TestStandardInputIsReadAsCSVAndLookedAtFirst(t *testing.T) {
 	rows, _, err := scan(t, s)
 	if err != nil || len(rows) != 40_000 || rows[39_999][0] != int64(39_999) {
 		t.Errorf("%d rows, %v", len(rows), err)
+	}
+}
+
+// TestPackedStandardInputIsUnpacked takes input that is longer, and shorter, than what is looked at first.
+func TestPackedStandardInputIsUnpacked(t *testing.T) {
+	for _, rows := range []int{0, 10, 200_000} {
+		text := new(strings.Builder)
+		text.WriteString("a,b\n")
+		random := rand.New(rand.NewPCG(1, 2))
+		for i := range rows {
+			fmt.Fprintf(text, "%d,%x\n", i, random.Uint64())
+		}
+		gzipped, zstded := new(bytes.Buffer), new(bytes.Buffer)
+		z := gzip.NewWriter(gzipped)
+		zst, _ := zstd.NewWriter(zstded)
+		for _, w := range []io.WriteCloser{z, zst} {
+			if _, err := io.WriteString(w, text.String()); err != nil || w.Close() != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, packed := range map[string][]byte{"gzip": gzipped.Bytes(), "zstd": zstded.Bytes()} {
+			stdin := func(packed []byte) Scan {
+				return Scan{Files: []string{StandardStream}, Stdin: bufio.NewReaderSize(bytes.NewReader(packed), csvSample)}
+			}
+			got, _, err := scan(t, stdin(packed))
+			if err != nil || len(got) != rows {
+				t.Fatalf("%s of %d rows: %d, %v", name, rows, len(got), err)
+			}
+			for i, row := range got {
+				if row[0] != int64(i) {
+					t.Fatalf("%s: row %d is %v", name, i, row)
+				}
+			}
+			if len(packed) > csvSample == (rows < 1000) {
+				t.Fatalf("%d bytes are not what this is about", len(packed))
+			}
+			if _, _, err := scan(t, stdin(packed[:len(packed)-5])); err == nil || !strings.HasSuffix(err.Error(), "standard input: unexpected EOF") {
+				t.Errorf("%s of %d rows, cut off: %v", name, rows, err)
+			}
+		}
+	}
+	small := Scan{Files: []string{StandardStream}, Stdin: bufio.NewReaderSize(strings.NewReader("\x28\xb5\x2f\xfd"+strings.Repeat("\x00", 90)), 16)}
+	if _, err := small.Schema(); err == nil || err.Error() != "standard input: 16B of it are too little to unpack anything" {
+		t.Errorf("a buffer of 16 bytes: %v", err)
 	}
 }
 

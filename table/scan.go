@@ -95,7 +95,7 @@ type Scan struct {
 
 	// Stdin is what [StandardStream] stands for. nil means os.Stdin, through one buffer for
 	// all scans of the process. Schema waits until its buffer is full, or the input ends,
-	// looks at it, and takes nothing out. A run that is cancelled while it waits for input ends; the
+	// looks at it, and takes nothing out; 256 KiB are always enough. A run that is cancelled while it waits for input ends; the
 	// goroutine that waits for it stays until the input goes on, or the process ends.
 	Stdin *bufio.Reader
 

@@ -3,7 +3,6 @@ package table
 import (
 	"cmp"
 	"context"
-	"os"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -146,15 +145,16 @@ func (s Scan) csvNeeds(n int) ([]ScanNeed, error) {
 		if path == StandardStream {
 			continue
 		}
-		info, err := os.Stat(path)
+		source, err := openCSV(path, nil)
 		if err != nil {
 			return nil, err
 		}
-		size := info.Size()
-		if _, codec, _ := formatOf(path); codec != CodecNone {
-			size *= 4
+		if all += source.size; source.codec != CodecNone {
+			all += 3 * source.size
 		}
-		all += size
+		if err := source.close(); err != nil {
+			return nil, err
+		}
 	}
 	return slices.Repeat([]ScanNeed{{All: all}}, n), nil
 }

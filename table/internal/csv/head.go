@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"unicode/utf8"
 )
 
@@ -20,7 +19,8 @@ var ErrEmpty = errors.New("is empty, without the names of columns")
 
 // ReadHead reads the names of the columns off a sample, which is the beginning of a text, or all
 // of it. names are those of a text without a header; without any they are column_1, column_2 and so
-// on, as is a column's whose name is empty. What is wrong with a row is an [*Error].
+// on, as is a column's whose name is empty. Of columns with one name, those after the first have _1, _2
+// and so on behind it. What is wrong with a row is an [*Error].
 func ReadHead(sample []byte, all bool, d Dialect, names []string) (h Head, err error) {
 	if err := disguised(sample); err != nil {
 		return h, err
@@ -102,17 +102,36 @@ func named(text []byte, fields []field) ([]string, error) {
 		default:
 			names[i] = string(name)
 		}
-		if slices.Contains(names[:i], names[i]) {
-			return nil, fmt.Errorf("several columns are called %q", names[i])
-		}
 	}
+	distinguish(names)
 	return names, nil
+}
+
+// distinguish has names that were there before end in _1, _2 and so on, the first of these that no
+// column has.
+func distinguish(names []string) {
+	taken := make(map[string]bool, len(names))
+	for _, name := range names {
+		taken[name] = true
+	}
+	next := make(map[string]int, len(names)) // what is tried behind a name that comes again
+	for i, name := range names {
+		if next[name] == 0 { // it comes for the first time
+			next[name] = 1
+			continue
+		}
+		for taken[names[i]] {
+			names[i] = fmt.Sprintf("%s_%d", name, next[name])
+			next[name]++
+		}
+		taken[names[i]] = true
+	}
 }
 
 // disguises are what the beginning of other things looks like that are taken for CSV.
 var disguises = []struct{ begins, says string }{
-	{"\x1f\x8b", "is packed with gzip: unpack it, or have its name end in .csv.gz"},
-	{"\x28\xb5\x2f\xfd", "is packed with zstd: unpack it, or have its name end in .csv.zst"},
+	{"\x1f\x8b", "is packed with gzip: unpack it"},
+	{"\x28\xb5\x2f\xfd", "is packed with zstd: unpack it"},
 	{"PK\x03\x04", "is a zip archive or a spreadsheet, and not CSV: unpack it, or save it as CSV"},
 	{"PAR1\x15", "is Parquet, and not CSV"},
 	{"\xff\xfe", "is UTF-16: convert it to UTF-8"},
