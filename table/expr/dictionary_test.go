@@ -56,7 +56,7 @@ func TestADictionaryGivesWhatItsTextsGive(t *testing.T) {
 			for _, batch := range []arrow.RecordBatch{whole, whole.NewSlice(int64(rows/3), int64(rows))} {
 				for _, expr := range []string{
 					"upper(%s)", "%s || 'a'", "length(%s)", "%s = 'ORD'", "%s is null", "coalesce(%s, '?')", "%s in ('x', null)",
-					"%s like '%%o'", "concat(%s, '!', %[1]s)", "case when %s < 'a' then 1.5 end", "try_cast(%s as decimal(3, 1))",
+					"%s like '%%o'", "replace(%s, 'R', 'xx')", "concat(%s, '!', %[1]s)", "case when %s < 'a' then 1.5 end", "try_cast(%s as decimal(3, 1))",
 					"upper(%s) between 'A' and lower(%[1]s)", "case lower(%s) when 'ord' then %[1]s else 'none' end", "nullif(%s, '')",
 				} {
 					byEntry := valuesOf(t, fmt.Sprintf(expr, "code"), batch)

@@ -31,6 +31,7 @@
 //
 //	length lower upper trim ltrim rtrim     of text; length is in characters, of binary in bytes
 //	substring(text, from, characters)       the first character is 1; without the third, to the end
+//	replace(text, part, by)                 each part by another; one without characters is nowhere
 //	concat(a, b, ...)                       of anything; leaves nulls out
 //	contains starts_with ends_with          (text, part)
 //	year quarter month day day_of_year      of dates and timestamps

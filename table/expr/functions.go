@@ -42,6 +42,7 @@ func init() {
 		"ltrim":     {1, 1, "ltrim(text)", func(b *binder, at span, a []node) node { return b.mapText(at, "ltrim", a[0], trimLeft) }},
 		"rtrim":     {1, 1, "rtrim(text)", func(b *binder, at span, a []node) node { return b.mapText(at, "rtrim", a[0], trimRight) }},
 		"substring": {2, 3, "substring(text, from, characters)", (*binder).substring},
+		"replace":   {3, 3, "replace(text, part, by)", (*binder).replace},
 		"concat":    {1, 0, "concat(text, ...)", (*binder).concatAll},
 		"contains": {2, 2, "contains(text, part)", func(b *binder, at span, a []node) node {
 			return b.textTest(at, "contains", a[0], a[1], strings.Contains)

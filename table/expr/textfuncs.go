@@ -133,6 +133,36 @@ func characters(s string, from, until int64) string {
 	return s[begin:]
 }
 
+// replace is replace(x, part, by): each part of x in turn by another text. A part without characters is nowhere.
+func (b *binder) replace(at span, args []node) node {
+	for i := range args {
+		args[i] = b.aText("replace", args[i])
+	}
+	return &apply{info: newInfo(at, arrow.BinaryTypes.String, args...), run: func(e *Evaluator, out *register, args []*vector, n int) bool {
+		for i, s := range args[0].texts[:n] {
+			out.texts[i] = ""
+			if holds(out.valid, i) {
+				out.texts[i] = e.replaced(s, args[1].texts[i], args[2].texts[i])
+			}
+		}
+		return false
+	}}
+}
+
+func (e *Evaluator) replaced(s, part, by string) string {
+	at := strings.Index(s, part)
+	if at < 0 || part == "" {
+		return s
+	}
+	begin := len(e.arena)
+	for ; at >= 0; at = strings.Index(s, part) {
+		e.arena = append(append(e.arena, s[:at]...), by...)
+		s = s[at+len(part):]
+	}
+	e.arena = append(e.arena, s...)
+	return aliasText(e.arena[begin:])
+}
+
 // textTest is a question about two texts.
 func (b *binder) textTest(at span, name string, x, y node, test func(s, t string) bool) node {
 	x, y = b.aText(name, x), b.aText(name, y)

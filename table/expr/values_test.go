@@ -103,6 +103,12 @@ func TestValues(t *testing.T) {
 		{"starts_with(code, 'OR')", "true", "null"},
 		{"ends_with(s, 'zi')", "true", "null"},
 		{"trim('  a ')", "a", "a"},
+		{"replace(s, 'e', 'ë')", "Grüëzi", "null"},
+		{"replace('aaa', 'aa', code)", "ORDa", "null"},
+		{"replace('a-b-', '-', '')", "ab", "ab"},
+		{"replace(code, '', 'x')", "ORD", "null"},
+		{"replace(code, 'x', 'y')", "ORD", "null"},
+		{"replace(code, none, 'y')", "null", "null"},
 		{"'it''s'", "it's", "it's"},
 		// dates
 		{"year(`day of`)", "2001", "null"},
