@@ -59,7 +59,7 @@ func (e *NoMemoryError) Error() string {
 	if e.Need > e.Limit {
 		need := size.Rounded(e.Need)
 		if need == limit || need == size.Rounded(e.Limit) { // it would look as if there were enough
-			need, limit = size.Format(e.Need), size.Format(e.Limit)
+			need = limit + " and " + size.Rounded(e.Need-e.Limit)
 		}
 		return fmt.Sprintf("mem: %s of %s can never be had: the limit is %s", need, of, limit)
 	}
@@ -117,7 +117,7 @@ type OverdrawnError struct {
 func (e *OverdrawnError) Error() string {
 	need, left := size.Rounded(e.Need), size.Rounded(e.Left)
 	if need == left {
-		need, left = size.Format(e.Need), size.Format(e.Left)
+		need += " and " + size.Rounded(e.Need-e.Left)
 	}
 	return fmt.Sprintf("mem: %s of %v memory wanted from a reservation with %s left: reserve more at the start",
 		need, e.Kind, left)

@@ -18,7 +18,7 @@ func TestNoMemorySaysWhatWasLacking(t *testing.T) {
 		{mem.NoMemoryError{Kind: mem.Host, Need: 4021357, Limit: mib, Smallest: 4021357},
 			"mem: 3.8MiB of host memory can never be had: the limit is 1MiB"},
 		{mem.NoMemoryError{Kind: mem.Host, Need: mib + 1, Limit: mib, Smallest: mib + 1},
-			"mem: 1048577B of host memory can never be had: the limit is 1MiB"},
+			"mem: 1MiB and 1B of host memory can never be had: the limit is 1MiB"},
 		{mem.NoMemoryError{Kind: mem.Disk, Need: 2 * mib, Limit: mib, Smallest: 2 * mib},
 			"mem: 2MiB of disk can never be had: the limit is 1MiB"},
 		{mem.NoMemoryError{Kind: mem.Pinned, Need: 2 * mib, Limit: 4 * mib, Taken: 4021357, Smallest: 2*mib + 4021357},
@@ -33,6 +33,23 @@ func TestNoMemorySaysWhatWasLacking(t *testing.T) {
 			"mem: no 1MiB of host memory to be had: 4MiB of 4MiB are taken, the disk has no room for the 3MiB of it that could be spilled, and everybody waits; this step lacked 1MiB"},
 		{mem.NoMemoryError{Kind: mem.Host, Need: mib, Limit: 4 * mib, Taken: 4 * mib, Smallest: 5 * mib, Spilling: failed},
 			"mem: no 1MiB of host memory to be had: 4MiB of 4MiB are taken, spilling runs to disk failed: broken, and everybody waits; this step lacked 1MiB"},
+	} {
+		if got := c.err.Error(); got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+}
+
+func TestAnOverdrawnReservationSaysHowMuchWasMissing(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		err  mem.OverdrawnError
+		want string
+	}{
+		{mem.OverdrawnError{Kind: mem.Host, Need: 3 * mib, Left: mib},
+			"mem: 3MiB of host memory wanted from a reservation with 1MiB left: reserve more at the start"},
+		{mem.OverdrawnError{Kind: mem.Host, Need: mib + 9, Left: mib},
+			"mem: 1MiB and 9B of host memory wanted from a reservation with 1MiB left: reserve more at the start"},
 	} {
 		if got := c.err.Error(); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
