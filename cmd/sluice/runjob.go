@@ -84,7 +84,7 @@ With --stats, "spilled" counts bytes each time they are moved, and the peak of d
 what was promised for them before compression.
 
 The exit status is 0 when all went well, 1 when the job failed while it ran, 2
-when the job or the command line is wrong, and 130 after Ctrl-C.`
+when the job or the command line is wrong, 130 after Ctrl-C, and 143 after SIGTERM.`
 }
 
 func (c *runCommand) Run(ctx context.Context, std streams, has offer) error {
