@@ -160,16 +160,27 @@ func eachBuffer(d arrow.ArrayData, do func(*memory.Buffer)) {
 
 // batchBytes adds up the buffers of a batch, each once and whole.
 func batchBytes(batch arrow.RecordBatch) (total int64) {
+	eachWhole(batch, func(n int64) { total += n })
+	return total
+}
+
+// batchHeldBytes is batchBytes as those who have allocated the buffers take it. Of a few rows that is a multiple.
+func batchHeldBytes(batch arrow.RecordBatch) (total int64) {
+	eachWhole(batch, func(n int64) { total += allocated(n) })
+	return total
+}
+
+// eachWhole calls do with the length of each buffer of a batch, once, whatever part of it the batch has.
+func eachWhole(batch arrow.RecordBatch, do func(bytes int64)) {
 	seen := make(map[*memory.Buffer]bool)
 	for _, column := range batch.Columns() {
 		eachBuffer(column.Data(), func(b *memory.Buffer) {
 			if b = root(b); !seen[b] {
 				seen[b] = true
-				total += int64(b.Len())
+				do(int64(b.Len()))
 			}
 		})
 	}
-	return total
 }
 
 // batchCopyBytes returns what a copy of a batch takes.

@@ -52,7 +52,7 @@ func (a *fullSort) add(ctx context.Context, batch arrow.RecordBatch) error {
 
 func (a *fullSort) collect(ctx context.Context, batch arrow.RecordBatch) error {
 	c := a.collected
-	need := batch.NumRows()*(keptRow+spaceRow) + batchBytes(batch)
+	need := batch.NumRows()*(keptRow+spaceRow) + batchHeldBytes(batch)
 	if len(c.sequences) > 0 && c.bytes+need > a.held() {
 		if err := a.flush(ctx); err != nil {
 			return err

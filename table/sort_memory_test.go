@@ -231,3 +231,39 @@ func TestSortInLittleMemoryGivesWhatSortInMuchGives(t *testing.T) {
 		}
 	}
 }
+
+// TestRowsInBatchesOfTheirOwnAreHeldWithinTheShareOfASort: of a few rows, what the buffers take is many times as
+// much as is in them.
+func TestRowsInBatchesOfTheirOwnAreHeldWithinTheShareOfASort(t *testing.T) {
+	fields := []arrow.Field{field("key", int64Type)}
+	row := []any{1}
+	for i := range 40 {
+		fields = append(fields, field(fmt.Sprint("other ", i), int64Type))
+		row = append(row, i)
+	}
+	schema := arrow.NewSchema(fields, nil)
+	r := newResource(t, 1<<20)
+	ctx := mem.NewContext(t.Context(), r)
+	s := Sort{By: []SortKey{{Column: "key"}}}
+	all := s.sorter(budgetOf(ctx), "sort", schema, []int{0}).(*fullSort)
+	defer all.release()
+	most := int64(0)
+	for range 150 {
+		batch := batchOf(schema, row)
+		chunk := countedIn(t, r, batch)
+		err := all.add(ctx, chunk.Batch())
+		chunk.Release()
+		batch.Release()
+		if err != nil {
+			t.Fatal(err)
+		}
+		held := int64(0)
+		for _, b := range all.collected.batches {
+			held += batchCopyBytes(b)
+		}
+		most = max(most, held)
+	}
+	if share := budgetOf(ctx).held(); most > share || most < share/2 {
+		t.Errorf("a sort holds %d bytes, where its share is %d", most, share)
+	}
+}

@@ -86,7 +86,7 @@ func (k *kept) add(ctx context.Context, batch arrow.RecordBatch) error {
 	}
 	at := len(k.batches)
 	batch.Retain()
-	k.place(at, keptBatch{RecordBatch: batch, turn: at, bytes: rows*keptRow + batchBytes(batch), charge: charge})
+	k.place(at, keptBatch{RecordBatch: batch, turn: at, bytes: rows*keptRow + batchHeldBytes(batch), charge: charge})
 	ordered, err := k.order(ctx, at)
 	if err != nil || ordered {
 		return err
@@ -104,7 +104,7 @@ func (k *kept) add(ctx context.Context, batch arrow.RecordBatch) error {
 	made.Retain()
 	k.batches[at].charge = nil
 	k.clear(at)
-	k.place(at, keptBatch{RecordBatch: made, turn: at, bytes: rows*keptRow + batchBytes(made), charge: charge})
+	k.place(at, keptBatch{RecordBatch: made, turn: at, bytes: rows*keptRow + batchHeldBytes(made), charge: charge})
 	return nil
 }
 

@@ -89,7 +89,7 @@ func (t *topRows) keep(ctx context.Context, batch arrow.RecordBatch) error {
 	}
 	batch.Retain()
 	at := len(t.batches)
-	t.place(at, keptBatch{RecordBatch: batch, turn: at, bytes: heap + batchBytes(batch), charge: charge})
+	t.place(at, keptBatch{RecordBatch: batch, turn: at, bytes: heap + batchHeldBytes(batch), charge: charge})
 	return nil
 }
 
@@ -166,7 +166,7 @@ func (t *topRows) compact(ctx context.Context) error {
 	t.release()
 	batch := chunk.Batch()
 	batch.Retain()
-	t.place(0, keptBatch{RecordBatch: batch, bytes: heap + batchBytes(batch), charge: charge})
+	t.place(0, keptBatch{RecordBatch: batch, bytes: heap + batchHeldBytes(batch), charge: charge})
 	for i := range t.space.places {
 		t.space.places[i] = place{row: uint32(i)}
 	}
