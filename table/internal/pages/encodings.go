@@ -2,16 +2,11 @@ package pages
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sort"
 
 	"github.com/parquet-go/parquet-go/format"
 )
-
-// maxBlock is the most values a block of the delta encoding may have. Writers
-// use 128, or a few times that.
-const maxBlock = 1 << 16
 
 // oldDictionary is what the first version of the format called both the encoding
 // of a dictionary and that of codes.
@@ -167,57 +162,4 @@ func checkFixed(enc format.Encoding, want wanted, width int, data []byte) (there
 
 func errEncoding(enc format.Encoding) error {
 	return fmt.Errorf("encoding %v is not supported for this type", enc)
-}
-
-// checkDelta walks delta encoded integers without decoding them, and returns how many
-// there are, and what follows.
-func checkDelta(want wanted, data []byte) (there int, rest []byte, err error) {
-	var head [4]uint64 // block size, miniblocks, values, the first of them
-	for i := range head {
-		if head[i], data, err = uvarint(data); err != nil {
-			return 0, nil, err
-		}
-	}
-	block, miniblocks, count := head[0], head[1], head[2]
-	if block == 0 || block > maxBlock || miniblocks == 0 || miniblocks > block || block%miniblocks != 0 {
-		return 0, nil, fmt.Errorf("delta encoding in blocks of %d values in %d parts", block, miniblocks)
-	}
-	if err := want.check(count, "delta encoded values"); err != nil {
-		return 0, nil, err
-	}
-	perMiniblock := int(block / miniblocks)
-	for left := int(count) - 1; left > 0; {
-		if _, data, err = uvarint(data); err != nil { // the smallest difference
-			return 0, nil, err
-		}
-		if len(data) < int(miniblocks) {
-			return 0, nil, errRuns
-		}
-		widths := data[:miniblocks]
-		data = data[miniblocks:]
-		for _, width := range widths {
-			if left <= 0 {
-				break
-			}
-			if width > 64 {
-				return 0, nil, fmt.Errorf("delta encoded differences of %d bits", width)
-			}
-			// The last part may be cut short after its last value.
-			size := (min(left, perMiniblock)*int(width) + 7) / 8
-			if size > len(data) {
-				return 0, nil, errRuns
-			}
-			data = data[min(perMiniblock*int(width)/8, len(data)):]
-			left -= perMiniblock
-		}
-	}
-	return int(count), data, nil
-}
-
-func uvarint(data []byte) (v uint64, rest []byte, err error) {
-	v, size := binary.Uvarint(data)
-	if size <= 0 {
-		return 0, nil, errors.New("malformed delta encoding")
-	}
-	return v, data[size:], nil
 }

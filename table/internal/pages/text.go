@@ -229,7 +229,7 @@ func decodeLengths(into *scratch[int32], data []byte, want wanted) (lengths []in
 	if err != nil {
 		return nil, nil, err
 	}
-	lengths, err = parquet.DeltaBinaryPacked.DecodeInt32(into.of(there), data)
+	lengths, err = decodeInt32(&parquet.DeltaBinaryPacked, into.of(there), data)
 	if err == nil && len(lengths) != there {
 		err = fmt.Errorf("%d lengths instead of %d", len(lengths), there)
 	}

@@ -276,15 +276,15 @@ func newColumn(mem memory.Allocator, typ arrow.DataType, as storage, rows, entri
 	case *arrow.BooleanType:
 		return newBool(mem, rows), nil
 	case *arrow.Int8Type:
-		return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt32, narrow[int8]), nil
+		return newFixed(mem, typ, rows, decodeInt32, narrow[int8]), nil
 	case *arrow.Int16Type:
-		return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt32, narrow[int16]), nil
+		return newFixed(mem, typ, rows, decodeInt32, narrow[int16]), nil
 	case *arrow.Uint8Type:
-		return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt32, narrow[uint8]), nil
+		return newFixed(mem, typ, rows, decodeInt32, narrow[uint8]), nil
 	case *arrow.Uint16Type:
-		return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt32, narrow[uint16]), nil
+		return newFixed(mem, typ, rows, decodeInt32, narrow[uint16]), nil
 	case *arrow.Int32Type, *arrow.Uint32Type, *arrow.Date32Type, *arrow.Time32Type:
-		return newFixed[int32, int32](mem, typ, rows, encoding.Encoding.DecodeInt32, nil), nil
+		return newFixed[int32, int32](mem, typ, rows, decodeInt32, nil), nil
 	case *arrow.Int64Type, *arrow.Uint64Type, *arrow.TimestampType, *arrow.Time64Type:
 		return newFixed[int64, int64](mem, typ, rows, encoding.Encoding.DecodeInt64, nil), nil
 	case *arrow.Float32Type:
@@ -293,7 +293,7 @@ func newColumn(mem memory.Allocator, typ arrow.DataType, as storage, rows, entri
 		return newFixed[float64, float64](mem, typ, rows, encoding.Encoding.DecodeDouble, nil), nil
 	case *arrow.Decimal128Type:
 		if as.typ == format.Int32 {
-			return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt32, widen[int32]), nil
+			return newFixed(mem, typ, rows, decodeInt32, widen[int32]), nil
 		}
 		return newFixed(mem, typ, rows, encoding.Encoding.DecodeInt64, widen[int64]), nil
 	case *arrow.StringType, *arrow.BinaryType:
